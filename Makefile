@@ -9,9 +9,9 @@ AIRFLOW_2_11 = 2.11.2
 PYTEST = -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The tests that need Airflow. Of the operators, what all share: the rest of each is in packages that do not know Airflow.
 TESTS_2_11 = $(wildcard tests/hooks tests/operators tests/plugins tests/sensors tests/triggers tests/dags)
-FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers tests/dags $(addprefix tests/operators/test_, \
-	argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py unusable_connection.py \
-	waits.py))
+FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers tests/dags tests/packaging/test_installed.py \
+	$(addprefix tests/operators/test_, argument_tables.py arguments.py assets.py base_path.py extract_operator.py retry.py \
+	unusable_connection.py waits.py))
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
@@ -20,9 +20,12 @@ COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --e
 
 FAST = -m "not exhaustive and not certification and not distributed and not browser"
 
+# What is tried below build/wheel, where the tests are and the package is not, is the installed wheel.
+TEST_WHEEL = cd build/wheel && TESTED=wheel ../../.venv-2.11/bin/python $(PYTEST) $(FAST) $(FAST_2_11)
+
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo up test test-all certify test-browser test-distributed lint audit sbom fuzz mutation bench docs constraints clean
+.PHONY: help demo up test test-all test-wheel dist matrix certify test-browser test-distributed lint audit sbom fuzz mutation bench docs constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -30,6 +33,10 @@ help:
 	@echo "make test         every behaviour once: on Airflow $(AIRFLOW_3_3), and what needs Airflow on $(AIRFLOW_2_11)"
 	@echo "make test-all     what make test leaves out: seeded races, kills at every write, thousands of cases,"
 	@echo "                  and all operators on $(AIRFLOW_2_11)"
+	@echo "make test-wheel   builds wheel and sdist, and tries the wheel on Airflow $(AIRFLOW_2_11); a part of make test"
+	@echo "make matrix       Airflow 2.11 to 3.3, each Python, lowest and highest libraries; writes the table in the README."
+	@echo "                  Takes an hour or two; MATRIX_CELLS=\"3.1/3.11/lowest 3.2\" tries these only"
+	@echo "make dist         wheel and sdist, in dist/"
 	@echo "make certify      every dataset in every situation: faults of server, network, storage and processes; writes a page"
 	@echo "make test-browser the coverage page in headless Chromium, alone and inside a real Airflow; as root it installs"
 	@echo "                  Chromium where it is missing (Debian package)"
@@ -54,13 +61,23 @@ up: .venv/.ready
 	@.venv/bin/python scripts/up.py
 
 # The full run comes last, so that its summary is the last line; a failure of either fails the target.
-test: .venv/.ready .venv-2.11/.ready
-	@echo "Airflow $(AIRFLOW_2_11): what needs Airflow"; \
+test: .venv/.ready .venv-2.11/.wheel
+	@echo "Airflow $(AIRFLOW_2_11): what needs Airflow, with the built wheel"; \
 	failed=0; \
-	.venv-2.11/bin/python $(PYTEST) $(FAST) $(FAST_2_11) || failed=$$?; \
+	($(TEST_WHEEL)) || failed=$$?; \
 	echo "Airflow $(AIRFLOW_3_3): all tests but the exhaustive sets"; \
 	.venv/bin/python $(PYTEST) $(FAST) || failed=$$?; \
 	exit $$failed
+
+test-wheel: .venv-2.11/.wheel
+	@$(TEST_WHEEL)
+
+matrix: .venv/.ready
+	@.venv/bin/python scripts/matrix.py --cells "$(MATRIX_CELLS)"
+
+dist: .venv/.ready
+	@rm -rf dist
+	.venv/bin/python -m hatchling build
 
 test-all: .venv/.ready .venv-2.11/.ready
 	@failed=0; \
@@ -128,7 +145,7 @@ constraints: .venv/.uv
 	echo "apache-airflow==$(AIRFLOW_2_11)" | $(COMPILE) $(UV_FLAGS) -o constraints/airflow-2.11.txt
 
 clean:
-	rm -rf .venv .venv-2.11 .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-2.11 .matrix .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 .venv/.uv: scripts/find_python.sh
 	@python=$$(sh scripts/find_python.sh 11 14 "$(PYTHON)" python3.13 python3.12 python3.11) || { \
@@ -175,3 +192,10 @@ clean:
 	|| .venv-2.11/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints/airflow-2.11.txt --editable ".[$(EXTRAS)]"
 	@touch $@
+
+# The tests of the sdist without the package beside them, so that they can only find the wheel. Always built anew.
+.PHONY: .venv-2.11/.wheel
+.venv-2.11/.wheel: .venv-2.11/.ready dist
+	@.venv-2.11/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	@rm -rf build/wheel && mkdir -p build/wheel && tar -xzf dist/*.tar.gz --strip-components=1 -C build/wheel
+	@rm -r build/wheel/airflow_provider_zdirect

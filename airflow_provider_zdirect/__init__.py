@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Apache Airflow provider for Zalando's zDirect merchant API.
 
 Importing the package imports nothing else: a name is imported when it is first used.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Airflow assets that published data updates; other DAGs can be scheduled on them (docs/assets.md).
 
 Every kind of data has an asset for all places (``zdirect://returned_items``) and one for each base path
@@ -11,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import Asset, AssetAlias
-
+from airflow_provider_zdirect.airflow_sdk import Asset, AssetAlias
 from airflow_provider_zdirect.datasets.table import get_dataset
 
 

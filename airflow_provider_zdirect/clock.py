@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time as a value that is passed in, so that tests never wait and never patch."""
 
 from __future__ import annotations

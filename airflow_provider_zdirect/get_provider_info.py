@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Airflow reads about this provider at its start; it imports nothing but the list of form fields."""
 
 from __future__ import annotations

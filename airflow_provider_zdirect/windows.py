@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Half-open windows of time, and how they are cut into requests. Pure values, no I/O."""
 
 from __future__ import annotations

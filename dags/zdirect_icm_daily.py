@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_zdirect.airflow_sdk import DAG
+from airflow_provider_zdirect.dag_support.deadline import report_deadline
 from airflow_provider_zdirect.dag_support.params import path_param, place_params, window_params
 from airflow_provider_zdirect.dag_support.tasks import daily_reports
 from airflow_provider_zdirect.operators.retry import retry_arguments
@@ -23,6 +24,7 @@ key where Airflow has partitions. (Not by a run that was triggered with another 
 base path or other merchants.)
 
 * An empty report counts once Zalando has one of a later day, or after six days; the day is then complete, without rows.
+* With `ZDIRECT_DEADLINE_HOURS` set (Airflow 3.1), a report that is so many hours late raises an alert.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the
   logical date (which the dialog fills in; over the REST API, give one).
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow
@@ -36,6 +38,7 @@ with DAG(
     catchup=False,
     max_active_runs=16,
     default_args=retry_arguments(),
+    **report_deadline(timedelta(hours=12)),
     params={**place_params(), **window_params(), **path_param()},
     tags=["zdirect", "zfs", "icm"],
     doc_md=DOC,

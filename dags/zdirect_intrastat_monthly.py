@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG
-
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.assets import daily_asset, monthly_schedule
+from airflow_provider_zdirect.dag_support.deadline import report_deadline
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, place_params, report_params
 from airflow_provider_zdirect.dag_support.tasks import merchants
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator
@@ -21,6 +21,7 @@ under `<base_path>/_reports/intrastat/`.
 
 * Runs when the reports of all days of a month are there (partition rollup, Airflow 3.3; days that land while this DAG
   is paused are not counted); elsewhere on the 7th, for the month before.
+* With `ZDIRECT_DEADLINE_HOURS` set (Airflow 3.1), a run that takes longer raises an alert.
 * **Triggered by hand** it takes the `month`.
 * It refuses a month of which daily reports are missing, and names the days, unless `allow_missing_days` is set.
 
@@ -33,6 +34,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     default_args=retry_arguments(),
+    **report_deadline(timedelta()),
     params={**place_params(), **report_params()},
     tags=["zdirect", "zfs", "icm", "intrastat"],
     doc_md=DOC,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG, task_group
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_zdirect.airflow_sdk import DAG, task_group
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,

@@ -15,10 +15,10 @@ from typing import Any
 
 import duckdb
 import real_time
-from airflow.providers.common.compat.sdk import TaskDeferred
 from emulated_time import EmulatedTime
 from outlet_events import OutletEvents
 
+from airflow_provider_zdirect.airflow_sdk import TaskDeferred
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.datasets.arrow import column_of
 from airflow_provider_zdirect.emulator.server import EmulatorServer

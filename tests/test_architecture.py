@@ -31,8 +31,10 @@ FLOORS: list[set[str]] = [
     {"triggers", "get_provider_info"},
     {"hooks"},
     {"assets"},
+    {"airflow_sdk"},
     {"recording"},
     {"coverage"},
+    {"airflow_sdk"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},
@@ -47,7 +49,7 @@ FLOORS: list[set[str]] = [
     {"windows"},
     {"exceptions", "clock"},
 ]
-WITH_AIRFLOW = set().union(*FLOORS[:9])
+WITH_AIRFLOW = set().union(*FLOORS[:10])
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -174,7 +174,7 @@ TASKS = {
 
 @pytest.mark.parametrize("document", TASKS)
 def test_the_tasks_in_the_documents_are_tasks(document: str) -> None:
-    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_zdirect.airflow_sdk import DAG
 
     programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
     names: dict[str, Any] = {}

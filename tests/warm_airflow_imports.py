@@ -10,10 +10,10 @@ from pkgutil import walk_packages
 
 import httpx
 from airflow import settings
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from sqlalchemy.orm import configure_mappers
 
 import airflow_provider_zdirect
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 
 for _module in walk_packages(airflow_provider_zdirect.__path__, "airflow_provider_zdirect."):
     # A run imports neither the emulator nor the pages of the UI, which Airflow 2 does not have.

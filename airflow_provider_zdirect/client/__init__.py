@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client of zDirect's merchant API, without Airflow.
 
     async with ZDirectClient(ClientConfig(client_id, client_secret)) as client:

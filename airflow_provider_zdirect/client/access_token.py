@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The access token: requested rarely, shared by everybody, renewed once when refused.
 
 zDirect docs, Authentication: OAuth2 client credentials, ``POST /auth/token``; 8 token requests a minute in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which error an answer is: its status, and what its body says, become a typed error with a remedy. Pure functions.
 
 Bodies of errors (zDirect docs): problem+json (ZFS, Stocks, Logistic Centers), JSON:API errors (Orders, Sales Channels),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client of zDirect's API that a plain script can use; everything above it is Airflow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a client needs to know, checked before anything is sent."""
 
 from __future__ import annotations

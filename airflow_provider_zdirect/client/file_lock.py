@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One process of this host at a time: an advisory lock on a small file."""
 
 from __future__ import annotations

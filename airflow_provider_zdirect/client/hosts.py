@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which addresses the client may talk to: HTTPS anywhere, plain HTTP on this machine only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the next request of an endpoint may be sent: the arithmetic. No I/O, no waiting.
 
 The rule is GCRA: one number is kept, the theoretical arrival time (TAT) of the next request. A 429 pushes it forward

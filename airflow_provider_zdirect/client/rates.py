@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Staying inside a rate limit: evenly spaced requests, shared by every process of a host, and by all hosts.
 
 A host keeps the :class:`~airflow_provider_zdirect.client.pace.Pace` of each endpoint in a small file. Where hosts share

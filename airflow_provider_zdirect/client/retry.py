@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When to ask again: the rules as pure functions and one small policy. No I/O, no waiting.
 
 ==========================  ====================================  =============================================

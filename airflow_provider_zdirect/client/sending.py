@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One request out and its answer back: paced, sent, judged, read. Nothing is repeated here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pace of all hosts, in a store of texts that knows no compare-and-set, such as Airflow's Variables.
 
 Two hosts may read the same text, and the one that writes later undoes what the other wrote. So each writes a mark

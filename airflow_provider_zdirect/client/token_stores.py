@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the access token is shared: within a process, or sealed between the processes of a host."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes out, bytes in. The only module that knows the HTTP library; none of its types leave this file."""
 
 from __future__ import annotations

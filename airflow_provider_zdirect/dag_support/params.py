@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parameters of the example DAGs, which Airflow shows as a form when a DAG is triggered.
 
 What is chosen in the form applies to that run. The default of a parameter ``name`` comes from the environment variable
@@ -11,8 +12,7 @@ import json
 import os
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Param
-
+from airflow_provider_zdirect.airflow_sdk import Param
 from airflow_provider_zdirect.datasets.personal_data import MODES
 from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError

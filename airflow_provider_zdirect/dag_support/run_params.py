@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the parameters of a run mean: its merchants, its window, its tasks; and the check of them all."""
 
 from __future__ import annotations
@@ -7,8 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_zdirect.airflow_sdk import conf
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.intrastat.selection import Month
 from airflow_provider_zdirect.operators.argument_table import path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tasks that the DAGs of this project share."""
 
 from __future__ import annotations
@@ -6,8 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, get_current_context, task, task_group
-
+from airflow_provider_zdirect.airflow_sdk import AirflowSkipException, get_current_context, task, task_group
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, MERCHANT_AND_DAY, PATH

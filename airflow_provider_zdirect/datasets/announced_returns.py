@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Announced returns of the Orders API (zDirect docs: *Orders*, and its OpenAPI file)."""
 
 from __future__ import annotations

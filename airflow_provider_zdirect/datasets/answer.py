@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How an answer holds the records of a dataset. No I/O; records stay JSON and are not looked into."""
 
 from __future__ import annotations

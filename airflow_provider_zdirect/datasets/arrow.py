@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From models to Arrow: the one rule by which a record becomes a row.
 
 A declared field is a column of the same name. A nested object is a struct, a list is a list. Text is ``string``,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is not confirmed about zDirect's API: the table of what this package assumes, each assumption with its reason.
 
 A deployment that knows better sets them once, in ``assumptions`` of the zDirect connection's extra.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects and lists of an answer taken apart, also where it is not valid JSON as a whole. No I/O.
 
 Such an answer is cut into its parts by strings, brackets and commas alone, so that no damage within a text or a number

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A dataset: what the package knows of it, composed of values that own their behaviour."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a dataset is asked for, and how often."""
 
 from __future__ import annotations

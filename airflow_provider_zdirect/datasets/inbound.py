@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deliveries to Zalando warehouses (zDirect docs: *Shipping Notices*, getting, creating and tracking)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stock in Zalando warehouses (zDirect docs: *Item Quantities*; shapes: fixtures of public clients)."""
 
 from __future__ import annotations

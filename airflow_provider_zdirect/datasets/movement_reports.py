@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Movements between countries (zDirect docs: *Intra-Community Movements*; *Cross-Border Movements*, OpenAPI 1.1.0)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of JSON:API resources: they become orders, and what is included becomes their items and lines. No I/O.
 
 Resources belong together by their ``relationships``, or, where these have no data, by the fields that name the owner. A

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Orders API (zDirect docs: *Orders*, and its OpenAPI file): orders, their items and lines, returns."""
 
 from __future__ import annotations
@@ -6,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from airflow_provider_zdirect.datasets.answer import Answer
 from airflow_provider_zdirect.datasets.assumptions import DEFAULTS

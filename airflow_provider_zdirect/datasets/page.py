@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One page of an answer: its records, and those that cannot be published."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How an endpoint pages: which parameters ask for a page, and where the next one is. No I/O."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How personal data is treated before it is stored: kept, left out, or replaced by keyed hashes.
 
 It is applied to the JSON text of a record as it came, so that no hash, rejected record or unknown field is made of what

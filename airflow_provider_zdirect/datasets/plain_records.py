@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records in their plain form, read in columns: what most records look like, without an object of the model for each.
 
 The model stays the one source of what is accepted. From its fields follows what is *plainly right*: a text where a text

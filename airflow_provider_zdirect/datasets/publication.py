@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a dataset is published: each record or version once, by day, as snapshots, or as a history."""
 
 from __future__ import annotations

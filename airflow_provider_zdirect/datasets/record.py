@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base of every model: what all records of the zDirect API have in common, above all their drift.
 
 The rules are those of docs/datasets.md, "How a record becomes a row"; the types below follow them.

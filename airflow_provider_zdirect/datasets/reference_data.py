@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Locations and sales channels (zDirect docs: *ZFS Stock Locations*, *Sales Channels*, *Logistic Centers*)."""
 
 from __future__ import annotations

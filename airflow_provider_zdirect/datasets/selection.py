@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a dataset an endpoint can be asked for: times, dates, what changed since a time, or everything."""
 
 from __future__ import annotations

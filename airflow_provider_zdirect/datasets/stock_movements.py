@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ZFS Stock Movements API (zDirect docs: *Stock Movements*, OpenAPI 4.2.0)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The datasets table: one row per dataset. ``docs/datasets.md`` is generated from it.
 
 The rows stand beside the models of their records, one file per API. An endpoint that fits is one row and one model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command line: ``python -m airflow_provider_zdirect.emulator --port 8088 --seed 7``."""
 
 from __future__ import annotations

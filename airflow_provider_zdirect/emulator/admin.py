@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emulator's own interface under ``/_emulator``, without authentication: for tests and demos."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The forms of answers: JSON, problems (RFC 7807), and the JSON:API of the Orders API."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Authentication API (zDirect docs: Authentication), and the tokens that were issued."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The standing facts of an emulated world: merchants, their articles and customers, warehouses and addresses.
 
 Names, streets and numbers of customers are invented.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stock levels that partners report, by sales channel and EAN, and the result of each update."""
 
 from __future__ import annotations

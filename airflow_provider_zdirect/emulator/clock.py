@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emulator's time: a clock that is shifted or frozen, the forms of moments, and when daily reports appear."""
 
 from __future__ import annotations

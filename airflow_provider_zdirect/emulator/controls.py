@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tests see and do of an emulator, behind the back of the API; :mod:`admin` offers the same over HTTP."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opaque page cursors: the request they belong to, and how far its pages have come."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders API, what customers ask for (zDirect docs: Deletion requests, Announced returns)."""
 
 from __future__ import annotations

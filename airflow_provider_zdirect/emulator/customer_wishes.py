@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What customers want: that their data be deleted, and to send back what they bought."""
 
 from __future__ import annotations

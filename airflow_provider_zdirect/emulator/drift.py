@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records that differ from the documentation: tolerable ones (drift) and broken ones (bad records)."""
 
 from __future__ import annotations

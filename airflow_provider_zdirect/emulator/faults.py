@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plan of misbehaviour: which requests are hit, and what happens to them.
 
 A plan is a list of faults::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The door of the emulator: flow id and date on every answer, the request log, and the faults."""
 
 from __future__ import annotations

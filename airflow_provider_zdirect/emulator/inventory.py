@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Item Quantities API, ZFS Inventory (zDirect docs: Item Quantities)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sliding-window rate limits (zDirect docs: Rate limiting)."""
 
 from __future__ import annotations

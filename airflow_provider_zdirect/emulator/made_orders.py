@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders of an emulated world: those of the last days, and those that tests add."""
 
 from __future__ import annotations

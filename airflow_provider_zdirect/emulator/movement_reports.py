@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intra-Community Movements and Cross-Border Movements 1.1.0 (zDirect docs: pages of these names)."""
 
 from __future__ import annotations

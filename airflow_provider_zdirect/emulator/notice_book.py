@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shipping notices: what they are, those of the world (one for each advice of a day), and what clients wrote."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be switched while the emulator runs, mostly facts about the API that are not confirmed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One order with its items, lines and shipments, and what may happen to them (zDirect docs: Orders)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The orders of one emulator: those of its world and those that tests add, with all changes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which orders a list shows: the parameters of zDirect docs, *Get orders*. Unknown parameters are ignored."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders API, what is read of it, as JSON:API documents (zDirect docs: Orders)."""
 
 from __future__ import annotations

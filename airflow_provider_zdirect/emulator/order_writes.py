@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders API, what partners write (zDirect docs: Exporting orders, Shipping, Returns, Split shipments)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How one record of each dataset is made: documented field names and shapes, invented values.
 
 Sources of the fields: zDirect docs, ZFS Stock Movements specification 4.2.0; Intra-Community Movements; Cross-Border

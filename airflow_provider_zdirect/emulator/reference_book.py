@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Warehouses, sales channels and logistic centers of an emulated world, and how tests change them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stock Locations, Sales Channels and Logistic Centers (zDirect docs: pages of these names)."""
 
 from __future__ import annotations

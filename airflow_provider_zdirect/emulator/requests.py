@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests: routes, admission (token, rate limit, scope, merchant), and strict reading of what a request carries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An emulator on a loopback port, for tests and scripts: a context manager around a server thread."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Zalando Shipping Solution: labels and delivery slips as small PDFs (zDirect docs: ZSS Shipping Documents)."""
 
 from __future__ import annotations

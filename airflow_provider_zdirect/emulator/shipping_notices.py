@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shipping Notices API (zDirect docs: Shipping Notices): reading what clients write, showing notices, the routes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ZFS Stock Movements API 4.2.0: received, returned and liquidated items (zDirect docs: Stock Movements)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stocks API (zDirect docs: Updating Stock Levels)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tours API: the deliveries of shipping notices (zDirect docs: Shipping Notices, tracking)."""
 
 from __future__ import annotations

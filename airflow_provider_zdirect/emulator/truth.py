@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of the emulated world: an endless timeline, a pure function of seed, merchant and hour or day."""
 
 from __future__ import annotations

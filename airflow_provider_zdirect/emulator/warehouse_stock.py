@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much of each article is in which warehouse: a pure function of seed, merchant, article, warehouse and hour."""
 
 from __future__ import annotations

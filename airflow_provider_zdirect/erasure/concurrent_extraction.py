@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An extraction and an erasure at the same time: what was fetched before the erasure does not come back after it.
 
 An erasure enters people in the ledger, and then looks at what is published. An extraction publishes, and then looks at

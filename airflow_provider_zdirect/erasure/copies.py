@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Erasing people from files beside the published tables: staged pages, rejected records, shipping documents.
 
 Other files about orders (windows, manifests, states, results of updates) hold nothing personal.

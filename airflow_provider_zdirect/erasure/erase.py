@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Erasing the customers of a merchant who asked for it, from all that was stored of their orders, and proving it.
 
 requests -> ledger -> staged pages, invalid records, documents, published rows -> proof -> certificate

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ledger of the customers whose data a merchant must not keep.
 
     <base>/_erasures/orders/merchant_id=<id>/ledger/<name>.json                  requests, per run that had new ones

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proving an erasure: no file about orders holds personal data of the ledger's orders any more.
 
 Every column (of JSON, every field) that may hold personal data is empty in every row of these orders, also in files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The requests of customers that their data be deleted, as zDirect shows them for 30 days.
 
 Facts: zDirect docs, *Orders*, deletion requests. Unconfirmed is whether a customer is named once per order or once at

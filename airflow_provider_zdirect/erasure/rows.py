@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which rows and rejected records belong to erased people, and what remains of them. Knows no files.
 
 The row remains, with order id, number and amounts, because accounting needs it. Of personal data, only the country of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Erasing people from the published tables of orders, of all windows.
 
 No published file is changed. What remains of a row is published as a later version of it, and the files with the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of a zDirect connection: every field is read and checked once, before anything is sent."""
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
-
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook, mask_secret
 from airflow_provider_zdirect.client import ClientConfig, FileRateLimiter, ZDirectClient
 from airflow_provider_zdirect.client.config import DAY, fault_in
 from airflow_provider_zdirect.client.merchants import MerchantNames

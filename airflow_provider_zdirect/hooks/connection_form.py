@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of a zDirect connection, declared once and shown by every Airflow version.
 
 Airflow 3.2+ reads them from the provider's metadata (`conn_fields`), older versions ask the hook for widgets.

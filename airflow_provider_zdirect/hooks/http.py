@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP provider's hooks on a zDirect connection: its address, its shared token, and none of its secrets.
 
 The HTTP provider's own hooks cannot read such a connection: they take a blank host for no address, send each entry of
@@ -11,9 +12,9 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from airflow.providers.common.compat.sdk import AirflowException, Connection
 from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException, Connection
 from airflow_provider_zdirect.client.config import USER_AGENT
 from airflow_provider_zdirect.client.hosts import is_local, path_below
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """zDirect's access token for whatever talks HTTP with ``requests``: the HTTP provider's hook, operator and sensor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One client per connection and event loop, for the many triggers that a triggerer runs.
 
 Making an HTTP client blocks its loop for some hundredths of a second; a thousand triggers that are due at noon would

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all tasks, workers and triggers of a deployment share, in Airflow Variables: the access token and the paces."""
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from operator import attrgetter
 from typing import Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
+from airflow_provider_zdirect.airflow_sdk import mask_secret
 from airflow_provider_zdirect.client.config import ClientConfig
 from airflow_provider_zdirect.client.file_lock import private_directory
 from airflow_provider_zdirect.client.shared_paces import TextStore
@@ -121,7 +121,7 @@ async def _in_time(what: str, call: Any) -> Any:
 def _variables() -> Any:
     """Variables as this process may reach them: through the Task SDK in a task or trigger, else in the database."""
     if hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
-        from airflow.providers.common.compat.sdk import Variable
+        from airflow_provider_zdirect.airflow_sdk import Variable
     else:
         # Airflow 2.11, and the API server of Airflow 3 when it tests a connection.
         from airflow.models.variable import Variable

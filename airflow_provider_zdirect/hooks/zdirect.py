@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an Airflow connection to a configured client."""
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
+from airflow_provider_zdirect.airflow_sdk import BaseHook
 from airflow_provider_zdirect.client import ClientConfig, Identity, ZDirectClient, checked_merchant_id
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectError
 from airflow_provider_zdirect.hooks import connection_form

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is in a delivery: pieces by EAN, checked before anything is sent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Item sets of a merchant's shipping notices: which goods were announced and dispatched, as a published table.
 
 zDirect allows 30 requests an hour for either kind of set (zDirect docs, *Shipping Notices*), so a set is fetched again

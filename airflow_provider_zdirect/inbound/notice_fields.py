@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a merchant writes into a shipping notice: checked before it is sent, compared with what is there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations on a shipping notice: values only, complete and checked before the first request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Shipping Notices API as calls: get a notice, find it, write it, its item sets and its confirmations.
 
 Facts: zDirect docs, *Shipping Notices* (getting, creating, announced and dispatch item sets). Nothing is decided here;

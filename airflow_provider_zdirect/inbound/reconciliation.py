@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was announced, dispatched and received, per advice and EAN, from published tables to a published table.
 
 The dispatch set counts, and without one the announced set (zDirect docs, *Shipping Notices*, dispatch item sets). What

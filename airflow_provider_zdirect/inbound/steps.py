@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations on a shipping notice, each safe to repeat: look first, then decide, then write.
 
 A run may be killed before or after any request. The next one starts at the beginning and looks at the notice: what has

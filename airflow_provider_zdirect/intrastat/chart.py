@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The month's flows between countries as a matrix: from a row's country to a column's. Geometry only, no markup.
 
 A matrix shows any number of flows with their quantities, negative ones too, where bands would overlap from four

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Codes of countries: those between which Intrastat is declared, and all that there are."""
 
 from __future__ import annotations

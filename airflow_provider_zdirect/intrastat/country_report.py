@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A country's report: lines of arrivals and dispatches per counterpart, article and transaction month, and their sums.
 
 Everything is computed in SQL (DuckDB's dialect) over tables in memory. Null is a value, and the last in an order.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables as CSV for spreadsheets: UTF-8, comma, decimal point, rows end with CR LF (RFC 4180).
 
 A text that starts with ``=``, ``+``, ``-``, ``@`` (also in full width), a tab or a line break gets an apostrophe in

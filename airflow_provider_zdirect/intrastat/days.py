@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which days of a month have a published report, by the manifests of the runs that fetched them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a reader of a report has to know before relying on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A country's report as one HTML page that needs nothing else: no network, no script, no other file."""
 
 from __future__ import annotations

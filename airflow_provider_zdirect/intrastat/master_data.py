@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the merchant knows of his goods and Zalando does not: commodity code, mass, value, origin; by EAN.
 
 A file with one row per EAN. Names of columns are compared in lower case, with blanks and hyphens as

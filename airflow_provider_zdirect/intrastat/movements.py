@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A month of published movements, summed up.
 
 What is kept in memory is one day, and one row per way, article, transaction month and movement type of each.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reports of a month: from published movements to files per country of declaration, without Airflow.
 
 manifests of daily reports -> days -> sums -> lines per country -> files -> manifest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a report is about, as an author gives it: month, countries, master data. Pure values, cheap to import."""
 
 from __future__ import annotations

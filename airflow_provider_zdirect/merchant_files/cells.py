@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a cell of a merchant's file says, after what spreadsheets and programs have done to it.
 
 Damage that can be undone with certainty is undone: ``="003404"``, a leading apostrophe, quotes, blanks and invisible

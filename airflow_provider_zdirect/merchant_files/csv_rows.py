@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of a CSV that people or programs made."""
 
 from __future__ import annotations

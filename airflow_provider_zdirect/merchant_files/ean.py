@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EAN-13 (GTIN-13, https://www.gs1.org/services/how-calculate-check-digit-manually): the check digit, lost zeros."""
 
 from __future__ import annotations

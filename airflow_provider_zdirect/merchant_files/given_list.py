@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A list that is given instead of a file."""
 
 from __future__ import annotations

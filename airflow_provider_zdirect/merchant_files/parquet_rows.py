@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of a Parquet file, where the values or the text may not be what was written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that people make: a table with a header, as CSV, Parquet or JSON lines, read as rows by our names of columns.
 
 CSV: ``,``, ``;`` or tab, whichever gives more columns, or what a first line ``sep=;`` says; UTF-8, or UTF-16 with a

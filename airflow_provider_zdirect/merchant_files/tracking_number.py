@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tracking numbers: what a carrier could have printed on a parcel.
 
 No list of carriers is complete, so this is what their numbers have in common: 8 (GLS Track-ID, Mondial

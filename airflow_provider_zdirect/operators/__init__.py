@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operators. A name is imported when it is first used, so that a DAG file pays only for what it needs."""
 
 from __future__ import annotations

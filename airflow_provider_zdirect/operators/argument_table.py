@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of arguments. A task's table gives its template fields, what is refused at parse, and its values when it runs.
 
 An argument that is a template, or that a mapped task is given later, is :data:`UNKNOWN` at parse.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the values of arguments mean: each function converts one that was given, or refuses it by its name."""
 
 from __future__ import annotations

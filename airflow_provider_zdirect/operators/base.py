@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the operators of this provider have in common: their run, waits without a worker slot, retries and assets."""
 
 from __future__ import annotations
@@ -7,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator
-from airflow.providers.common.compat.standard.triggers import TimeDeltaTrigger
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, BaseOperator, TimeDeltaTrigger
 from airflow_provider_zdirect.assets import (
     changed_alias,
     connection_in,

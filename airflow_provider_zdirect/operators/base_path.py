@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base path as an author gives it, opened and tried before anything is asked of zDirect."""
 
 from __future__ import annotations
@@ -6,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
-
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 if TYPE_CHECKING:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Putting the many small files of past dates together, so that readers open one file per date."""
 
 from __future__ import annotations

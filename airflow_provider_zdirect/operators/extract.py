@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One window, or the present state, of one dataset for one merchant, from zDirect to object storage."""
 
 from __future__ import annotations

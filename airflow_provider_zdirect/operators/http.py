@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP provider's operator on a zDirect connection."""
 
 from __future__ import annotations

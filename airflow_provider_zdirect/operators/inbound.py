@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How deliveries to Zalando warehouses were received, compared with what was announced."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Item sets of shipping notices: which goods were announced and dispatched."""
 
 from __future__ import annotations

@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, BaseOperatorLink, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
-
+from airflow_provider_zdirect.airflow_sdk import (
+    AIRFLOW_V_3_1_PLUS,
+    AirflowNotFoundException,
+    BaseHook,
+    BaseOperatorLink,
+    conf,
+)
 from airflow_provider_zdirect.assets import connection_in
 
 FILES_PAGE = "/zdirect/files"
@@ -59,7 +63,7 @@ class _FileLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The console of the storage, else the page with the task's files; blank if there is nothing to show."""
         # Not when a DAG file is parsed.
-        from airflow.providers.common.compat.sdk import XCom
+        from airflow_provider_zdirect.airflow_sdk import XCom
 
         uri = result_files(XCom.get_value(ti_key=ti_key, key="return_value")).get(self.name)
         if uri is None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Liquidated items, fetched again when the last rows have come."""
 
 from __future__ import annotations

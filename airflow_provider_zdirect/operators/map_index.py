@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The name of a mapped task while it runs: Airflow 2 renders ``map_index_template`` when the task has ended."""
 
 from __future__ import annotations
@@ -5,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-
+from airflow_provider_zdirect.airflow_sdk import AirflowNotFoundException, BaseHook
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 
 Notify = Callable[[Any], Any]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Erasing customers from published orders, when they have asked zDirect for it."""
 
 from __future__ import annotations

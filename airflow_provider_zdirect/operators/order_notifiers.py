@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notifying of orders that wait for their tracking numbers: Airflow's notifiers, the task's log, or an e-mail."""
 
 from __future__ import annotations

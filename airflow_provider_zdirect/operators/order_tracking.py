@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders that wait for their tracking numbers: found, published, and sent to a notifier."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Updates of orders: exported, tracked, shipped, canceled, returned, from a file or a small list."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a task of this provider is tried again: never in vain, and not before zDirect wants it."""
 
 from __future__ import annotations
@@ -8,9 +9,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
-
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS, AirflowFailException
 from airflow_provider_zdirect.exceptions import ZDirectDataError, ZDirectFatalError, ZDirectRetriableError
 
 RETRIES = 5
@@ -18,7 +17,7 @@ RETRIES = 5
 RETRY_DELAY = timedelta(minutes=2)
 
 if AIRFLOW_V_3_3_PLUS:
-    from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
+    from airflow_provider_zdirect.airflow_sdk import RetryDecision, RetryPolicy
 
     class ZDirectRetryPolicy(RetryPolicy):
         """Retries when the error says so, fails at once where retrying cannot help; other errors as the task says."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the run of a DAG gives its tasks: above all, the window to fetch."""
 
 from __future__ import annotations

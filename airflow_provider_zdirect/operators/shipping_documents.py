@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shipping documents of Zalando Shipping Solutions (ZSS), with Airflow around them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A delivery to a Zalando warehouse: created, announced, confirmed, dispatched."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A merchant's stock: from a feed to the levels in every sales channel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One try of a task: its checked arguments, and what Airflow, the storage and zDirect give it."""
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
-
+from airflow_provider_zdirect.airflow_sdk import AirflowSkipException
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.tables import TableFile
@@ -161,7 +162,13 @@ class TaskRun:
         asks_window = dataset.has_windows or (dataset.selection.takes_window and not more.get("filters"))
         window = run_window(self.values, self.context) if asks_window else None
         place = self.place(dataset.name, window if dataset.has_windows else None, is_tried=False)
-        return ExtractJob(place, dataset, window, resume_key=self.key, **self.pick(*names), **more)
+        arguments = {"resume_key": self.key, "note_progress": self.progress_note(), **self.pick(*names), **more}
+        return ExtractJob(place, dataset, window, **arguments)
+
+    def progress_note(self) -> Callable[[str], object] | None:
+        """Where Airflow's UI shows the progress of a running task: its state store (Airflow 3.3+)."""
+        store = self.context.get("task_state_store")
+        return store and partial(store.set, "progress")
 
 
 def end_without_file(what: str, missing: str, remedy: str) -> NoReturn:

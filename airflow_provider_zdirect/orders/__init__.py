@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is done with orders beside fetching them: updates, shipping documents, what is missing. Without Airflow."""

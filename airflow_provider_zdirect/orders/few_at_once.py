@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same requests for many things, a few at a time, until that is in vain."""
 
 from __future__ import annotations

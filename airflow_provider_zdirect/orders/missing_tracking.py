@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Overdue orders: approved, and without tracking numbers, export or any update.
 
 They are found among the published orders, compared with zDirect, and published as the table ``order_tracking_missing``;

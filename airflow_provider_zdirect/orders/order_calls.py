@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Orders API as calls: read an order, find it by its number, change it, its lines and its shipments.
 
 Facts: zDirect docs, *Orders* (getting, exporting, preparing shipping, split shipments). Nothing is decided here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The update of one order: read it, decide, send what comes first, read it again, send the rest.
 
 Each step can be repeated after a kill, because everything that matters is read from zDirect. What a part of a row asks

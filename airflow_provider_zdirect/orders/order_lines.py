@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lines of an order: which of them a row means, and which statuses they can have next.
 
 Statuses (zDirect docs, *Orders*): ``meta.possible_status_transitions`` of a line has the next ones; while its order is

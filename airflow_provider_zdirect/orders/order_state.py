@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state of an order at zDirect at one moment, as far as updates need it; without personal data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Updating many orders in batches: the orders of a batch wait together.
 
 All orders of a batch are read; the journal notes what is about to be sent; exports and tracking numbers are sent; five

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a row of an order update asks for, part by part, and the outcome of each part."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Updates of an order that leaves in several parcels: a pilot feature of zDirect (docs, *Orders*, split shipments).
 
 A parcel is made of lines with a weight, then gets its tracking numbers, then is shipped. A retry finds it by the id

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A job that updates a merchant's orders, and its result: the dataset ``order_updates``, one file per run."""
 
 from __future__ import annotations

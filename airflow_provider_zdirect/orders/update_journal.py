@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tries of a run that updates orders leave to the next: its rows, what was about to be sent, what is settled.
 
 Settled orders are not read again. What was about to be sent, and is there now, was done by this run.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows of a file or a list that update orders, each checked before anything is sent.
 
 An invalid row does not stop the others: it becomes a :class:`WrongRow`, and is in the results too.

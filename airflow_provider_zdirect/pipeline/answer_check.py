@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether an answer is one to what was asked for: zDirect might have ignored a filter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Empty daily reports: is a report without movements certain to be empty, or not made yet?"""
 
 from __future__ import annotations

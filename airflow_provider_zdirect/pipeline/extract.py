@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Extracting a window or a present state of one dataset and merchant to object storage, without Airflow.
 
 job -> planned requests -> pages -> validated rows -> staged files -> published files -> manifest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching what a run needs, page by page, into the staging folder.
 
 While a page is validated, staged and entered in the checkpoint, the next one of its request comes in; the one after
@@ -87,7 +88,7 @@ class Fetcher:
     def __post_init__(self) -> None:
         run, field = self.run, self.run.dataset.answer.merchant_field
         self._progress, self._dataset, self._merchant_id = run.progress, run.dataset, run.place.merchant_id
-        self._log = ProgressLog(run.job.what, self._so_far, run.clock)
+        self._log = ProgressLog(run.job.what, self._so_far, run.clock, run.job.note_progress)
         self._of_merchant = MerchantRecords(self.client, self._merchant_id, field) if field else None
         self._counted = (self.client.stats.requests, self.client.stats.bytes)
         self._one_page_at_a_time = asyncio.Lock()
@@ -110,6 +111,7 @@ class Fetcher:
         self.client.on_piece(self._log.received)
         missing = (request for request in self.run.requests if not self._progress.of(request.key).done)
         await asyncio.gather(*map(self._keeping_failure, missing))
+        self._log.ended()
         if self._failures:
             # One that a retry cannot cure comes first.
             raise min(self._failures, key=lambda error: isinstance(error, ZDirectRetriableError))

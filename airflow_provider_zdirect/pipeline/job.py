@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to extract, and where to, as a value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,6 +32,7 @@ class ExtractJob:
     :param personal_data: how personal data is treated.
     :param resume_key: attempts at a window with the same key continue one another; None: this one continues nothing.
         Two that run at the same time need different keys.
+    :param note_progress: is given a line about the progress now and then, in a fetch that takes long.
     :raises ZDirectConfigurationError: if a value cannot be used; it names the parameter.
     """
 
@@ -46,6 +48,7 @@ class ExtractJob:
     filters: Mapping[str, str] = field(default_factory=dict)
     personal_data: PersonalData = field(default_factory=PersonalData)
     resume_key: str | None = None
+    note_progress: Callable[[str], object] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_stands_alone(self.dataset)

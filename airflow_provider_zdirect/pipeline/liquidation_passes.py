@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The passes over a window of liquidated items: when each is due, whether it was made, and what they changed.
 
 In exceptional cases zDirect does not answer everything at first, and asks to fetch the same window again within the

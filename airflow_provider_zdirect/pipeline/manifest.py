@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The manifest of a window: written last, so that its presence means that the window is complete."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of one merchant, where an answer holds those of all that the app may use."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which requests a job needs, and how far back. Pure values, no I/O."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the task log says of a run: its progress while records are fetched, and its result."""
 
 from __future__ import annotations
@@ -60,12 +61,17 @@ class ProgressLog:
 
     :param what: what is fetched, in words, for the lines after the first.
     :param counts: gives what has come so far, in words.
+    :param note: is given these lines too, without ``what``; and the last state, if there were any.
     """
 
-    def __init__(self, what: str, counts: Callable[[], str], clock: Clock) -> None:
+    def __init__(
+        self, what: str, counts: Callable[[], str], clock: Clock, note: Callable[[str], object] | None = None
+    ) -> None:
         self._what = what
         self._counts = counts
         self._clock = clock
+        self._note = note
+        self._has_noted = False
         self._began = self._said = clock.now()
         self._received = 0
 
@@ -76,6 +82,11 @@ class ProgressLog:
         """Call after every page."""
         self._received = 0
         self._say("")
+
+    def ended(self) -> None:
+        """Call when no more comes, also after a failure."""
+        if self._has_noted:
+            self._take_note("")
 
     def received(self, size: int) -> None:
         """Call when a piece of an answer has come, or is still waited for.
@@ -92,3 +103,15 @@ class ProgressLog:
             self._said = now
             elapsed = timedelta(seconds=round((now - self._began).total_seconds()))
             log.info("%s: %s in %s%s.", self._what, self._counts(), elapsed, coming)
+            self._take_note(f" in {elapsed}{coming}")
+
+    def _take_note(self, more: str) -> None:
+        if self._note is None:
+            return
+        try:
+            self._note(f"{self._counts()}{more}")
+            self._has_noted = True
+        except Exception as error:
+            # What a reader sees of the progress is worth no failure; it is in the log as well.
+            log.warning("%s: the progress cannot be noted any more: %r", self._what, error)
+            self._note = None

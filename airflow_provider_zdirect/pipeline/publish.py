@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing what a run has staged: rows, and invalid records beside them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing a present state: as a snapshot, or behind the history of its records."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing the rows of a window: each record once, or each day as a whole."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One try of a job: its plan, what it has fetched, and what its manifests have in common."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows of a page: its records validated, checked against what was asked for, and written to the staging folder."""
 
 from __future__ import annotations

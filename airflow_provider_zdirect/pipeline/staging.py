@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Staging a page: what it says of itself is noted, and its records are staged as rows (:mod:`.staged_rows`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the JSON of a page to rows: validated, with what fails kept beside and never dropped.
 
 Records that are plainly right are read in columns (:mod:`.plain_records`); the model looks at each of the others.

@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowPlugin, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_1_PLUS, AirflowPlugin, conf
 
 COVERAGE = "/zdirect/coverage"
 

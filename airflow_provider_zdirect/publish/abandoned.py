@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clearing up after tasks that were given up: pages that they have staged, and notes on updates of orders.
 
 A task that is marked as failed cannot clear up itself. What it has left is removed by a later run of the same dataset

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The windows that runs fetch: each run announces its own before its first request (:mod:`.late_records`)."""
 
 from __future__ import annotations

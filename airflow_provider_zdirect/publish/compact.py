@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compaction: the many small files of a past date become one, or a few if it is large."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing what is asked for by date: what was fetched for a day replaces the day as a whole.
 
 Identical rows are all kept, unless the records have an identity: then the last one that came is. The file of a day

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every published fetch of a date has changed, by the names of the files under ``_changes``.
 
 Such a file is written before the data, so that no published change can lack it; it counts once the data are there,

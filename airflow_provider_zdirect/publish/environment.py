@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which environment a base path belongs to: the first run writes it down, and a run in another one is refused.
 
 Rows of production and sandbox look alike, and nothing could part them again.

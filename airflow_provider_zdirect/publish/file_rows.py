@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of files, which are read in batches each time: never are all of them in memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Published files as values, and how rows become one."""
 
 from __future__ import annotations

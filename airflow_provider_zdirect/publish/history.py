@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every version of every record, with from when until when it was seen, in one file per merchant.
 
 Beside it, under ``<dataset>_current``, lies the file of the versions that are valid now; it follows from the history.

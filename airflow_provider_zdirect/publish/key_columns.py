@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The columns that decide which row of a record wins, read from many files and handed out stretch by stretch.
 
 A record has the same time wherever it is, if its time is part of its identity. So rows of different times need not be

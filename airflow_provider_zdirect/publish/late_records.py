@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Late records: whoever finds them publishes them.
 
 A run asks for more than its window: it looks back by the overlap for records that became visible late. These belong to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A table that is published as one file, of which the latest counts.
 
 A new file is written whole beside the former one, which is then deleted: a reader may meet both for a moment, and never

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing records that have an identity: each once, whoever else publishes at the same time.
 
 No lock is needed, and none is taken. ``docs/exactly-once.md`` has the argument; in short:

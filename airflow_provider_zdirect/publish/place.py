@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a merchant's results go."""
 
 from __future__ import annotations

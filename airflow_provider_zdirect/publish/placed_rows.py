@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where rows belong: under which date, and whether in the window of a run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading published tables while other runs may replace their files, and asking questions about them in SQL."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The versions of records, and what an observation makes of them. Pure values, no I/O."""
 
 from __future__ import annotations

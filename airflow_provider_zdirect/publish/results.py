@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of results: one published file per run, which a retry of the run replaces."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs that publish the same at the same time: none takes a lock; each looks again until no other came between."""
 
 from __future__ import annotations

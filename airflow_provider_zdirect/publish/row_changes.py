@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How two sets of rows differ that nothing identifies: a comparison of multisets (see :mod:`.same_row`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether two rows are of the same record, and whether they are the same: the one definition of each.
 
 Rows are of the same record if the fields that identify it are equal (:func:`row_keys`, :func:`record_numbers`).

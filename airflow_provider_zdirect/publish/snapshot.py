@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishing snapshots: each as a whole, in a file that is named by the time that it is of, once.
 
 A snapshot that was empty or incomplete is replaced by one of the same time that holds more; the former one moves to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows of one date as one sorted file, or several that follow one another in time if it is large.
 
 Files of one date that were cut share the beginning of their ``part``, which ends in their number and how many they

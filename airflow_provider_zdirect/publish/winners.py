@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which row of each record is published, and which published files are outdated by that.
 
 The winner is the row with the greatest version, then the one that was fetched last, then the greatest hash; of equal

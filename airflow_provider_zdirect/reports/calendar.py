@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the report of a day is due: a local time of the day after it, or of the first business day after it. No I/O.
 
 zDirect docs, Intra-Community Movements: reports are made once a day; the one of the day before is to be fetched at or

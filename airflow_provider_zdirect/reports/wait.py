@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waiting for a daily report of movements, without Airflow.
 
 How zDirect answers for a report that has not been made yet is not confirmed; this module expects an empty answer. So a

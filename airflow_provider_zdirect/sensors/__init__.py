@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sensors. A name is imported when it is first used."""
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP provider's sensor on a zDirect connection."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.http.sensors.http import HttpSensor
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException
 from airflow_provider_zdirect.operators.http import http_hook
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.triggers.http import ZDirectHttpSensorTrigger

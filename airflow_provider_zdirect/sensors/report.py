@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waits until zDirect has made the report of a day's movements."""
 
 from __future__ import annotations
@@ -7,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_zdirect import exceptions
+from airflow_provider_zdirect.airflow_sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
@@ -16,8 +18,6 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-
-from airflow_provider_zdirect import exceptions
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.exceptions import ZDirectFatalError
 from airflow_provider_zdirect.operators import argument_table as table
@@ -165,15 +165,17 @@ class ZDirectReportReadySensor(table.TaskArguments, BaseSensorOperator):
             return self._conclude(event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
-        """As for every sensor; on Airflow 2 too the end of ``timeout`` is one that is not retried."""
+        """As for every sensor. Also on Airflow 2 the end of ``timeout`` is not retried, and on 3.0 it may be a skip."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            timed_out = str(error) == TIMEOUT_ON_AIRFLOW_2
+            timed_out = isinstance(error, AirflowSensorTimeout) or str(error) == TIMEOUT_ON_AIRFLOW_2
             if self.never_fail and (timed_out or isinstance(error, AirflowFailException)):
                 raise AirflowSkipException(f"{error} Skipped, as never_fail asks for.") from error
+            if self.soft_fail and timed_out:
+                raise AirflowSkipException(f"{error} Skipped, as soft_fail asks for.") from error
             if timed_out:
                 raise AirflowSensorTimeout(f"No report within the timeout of {self.timeout:.0f} s.") from error
             raise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report sensor's own arguments, and when a report is due by them."""
 
 from __future__ import annotations

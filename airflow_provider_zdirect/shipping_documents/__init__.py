@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labels and delivery notes of partner-fulfilled orders: fetched, stored and published. Without Airflow."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shipping documents of Zalando Shipping Solutions (ZSS): labels and slips of an order, and where they are stored.
 
     <base>/shipping_documents/merchant_id=<id>/order_id=<id>/<document id>-<type>.pdf

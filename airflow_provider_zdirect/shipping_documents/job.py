@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching the shipping documents of many orders, each once, and filling in the tracking codes of their labels.
 
 A document is written whole, and the list of an order's documents after all of them. So a task that was killed between

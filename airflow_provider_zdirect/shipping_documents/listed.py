@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The orders whose shipping documents are fetched, as people name them: in a list or a file."""
 
 from __future__ import annotations

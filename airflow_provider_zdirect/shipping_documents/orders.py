@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published orders whose shipping documents are fetched: those that lack a tracking code."""
 
 from __future__ import annotations

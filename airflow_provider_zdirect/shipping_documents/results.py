@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outcome of each order's shipping documents: published as ``shipping_document_results``, one file per run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """zDirect's answer to a batch of stock updates, item by item. Pure functions.
 
 zDirect docs, *Updating Stock Levels* and its OpenAPI file: 207 with ``{"results": [{"item", "result"}]}``; an older

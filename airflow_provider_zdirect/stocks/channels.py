@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sales channels in which a merchant's articles are for sale."""
 
 from __future__ import annotations

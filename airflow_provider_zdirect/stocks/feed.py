@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The merchant's stock feed: rows of one or several files, each judged by itself.
 
 A bad row is rejected with its place and the reason; the others go on. A file that cannot be read as a table, or has no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of the log as columns: which of them count, found for all pairs at once."""
 
 from __future__ import annotations

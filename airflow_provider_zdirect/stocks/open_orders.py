@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pieces that customers have ordered and that have not left the merchant's warehouse, from the published orders.
 
 A piece is open until its line is ``shipped``, ``returned`` or ``canceled``, or its order ``fulfilled`` (zDirect docs,

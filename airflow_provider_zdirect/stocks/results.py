@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Outcomes of the updates, as published tables: every run's results, and what zDirect has now."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The log of sent levels: small objects beside the data, which any number of runs write at once.
 
     <base>/_sent/stock_updates/merchant_id=<id>/<run>-<sent at>-<random>.parquet    one batch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a feed to zDirect: which levels have to be sent, sending them, and publishing the results.
 
 What is sent are absolute levels, so sending one twice changes nothing. What matters is the order: an older feed must

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a run has to send, found out before its first update: feed, mapping, open orders, sales channels."""
 
 from __future__ import annotations

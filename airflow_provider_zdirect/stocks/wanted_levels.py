@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the rows of a feed to the levels that zDirect is to have: one per sales channel and EAN. Pure functions.
 
 * A row without a sales channel is for all of them; one with a sales channel is for that one only, and comes before the

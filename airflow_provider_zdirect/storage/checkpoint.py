@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an unfinished window has fetched so far, so that a retry goes on instead of starting again.
 
 One JSON object per request names the staged files of its pages. Staged files are never written twice. Loading a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are not as this package wrote them: a disk, a person or another program has changed them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the system says of a disk, as errors of this package: which directory, and what to do."""
 
 from __future__ import annotations

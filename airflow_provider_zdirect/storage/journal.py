@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notes that are added and never changed.
 
 Any number of processes may add notes at the same time, and one may be killed between any two: no lock is needed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where everything lies under the base path. Names only, no I/O.
 
     <base>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/<from>_<to>-<part>.parquet       published data

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading and writing whole objects under a base path, on any fsspec filesystem.
 
 What the rest of the package relies on: an object appears whole or not at all, a listing is never stale, and an object
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -313,8 +315,9 @@ class ObjectStore:
 
     @property
     def _read_options(self) -> dict[str, int]:
-        # One request, so that the bytes are of one version; s3fs would ask for the size first, and then for pieces.
-        return {"max_concurrency": 1} if self._is_s3 else {}
+        # One request, so that the bytes are of one version; newer s3fs would ask for the size, and then for pieces.
+        in_pieces = self._is_s3 and "max_concurrency" in signature(self.fs._cat_file).parameters
+        return {"max_concurrency": 1} if in_pieces else {}
 
     def _put(self, path: str, size: int, put: Callable[[str], object]) -> None:
         """Let an object appear whole that ``put`` writes under the name that it is given."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of rows: Parquet (zstd) and JSON lines (gzip), read in batches and written in row groups.
 
 The bytes of a file follow from its rows alone, so that writing the same rows again gives the same file.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders on this machine for the time of a task, and what killed tasks have left of them.
 
 A folder is locked while its task lives, however long that is. Of a task that is killed, the system frees the lock, so a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP provider's triggers on a zDirect connection."""
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import requests
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.http.triggers.http import HttpSensorTrigger, HttpTrigger
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_zdirect.airflow_sdk import AirflowException
 from airflow_provider_zdirect.hooks.http import ZDirectHttpAsyncHook
 
 NOT_THERE_YET = ("404",)

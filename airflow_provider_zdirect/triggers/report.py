@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waits in the triggerer for a daily report of movements."""
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
 from measured import NOTES, measured, peak_mb
 
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 TASK: Mapping[str, Any] = json.loads(sys.argv[1])

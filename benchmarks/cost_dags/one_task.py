@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, Asset, BaseOperator
 from measured import cpu_seconds, measured
+
+from airflow_provider_zdirect.airflow_sdk import DAG, Asset, BaseOperator
 
 TASK: Mapping[str, Any] = json.loads(sys.argv[1])
 START = datetime.fromisoformat(TASK["from"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import real_time
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 from warm_airflow import run_file, run_forked
 
 import airflow_provider_zdirect
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_2_PLUS
 from airflow_provider_zdirect.check.deployment import base_path_outcomes, try_out
 from airflow_provider_zdirect.check.outcome import Outcome, Status, exit_code
 from airflow_provider_zdirect.emulator.server import EmulatorServer

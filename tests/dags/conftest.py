@@ -12,10 +12,10 @@ import duckdb
 import pytest
 import real_time
 from airflow.models.dagbag import DagBag
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from dag_runner import Outcome, dag_runner
 from own_emulator import own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 HOUR = timedelta(hours=1)

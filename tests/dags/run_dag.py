@@ -14,6 +14,10 @@ from typing import Any
 
 from airflow import settings
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_2_PLUS
+
+BUNDLE = "dags-folder"
+
 
 def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     if run_type:
@@ -26,6 +30,9 @@ def main(dag_id: str, logical_date: str, conf: str, run_type: str) -> None:
     if hasattr(module.dag, "sync_to_db"):
         # On Airflow 2 dag.test() does not make the assets known; without it their events are lost.
         module.dag.sync_to_db()
+    elif not AIRFLOW_V_3_1_PLUS:
+        # On Airflow 3.0 neither; there its tasks would fail.
+        sync(settings.DAGS_FOLDER)
     run = run_by_test(module.dag, logical_date, json.loads(conf))
     instances = run.get_task_instances()
     report = {
@@ -57,17 +64,18 @@ def run_by_test(dag: Any, logical_date: str, conf: dict[str, Any]) -> Any:
 def sync(folder: str) -> Any:
     """Make all DAGs of the folder known to the database; them."""
     try:
+        from airflow.dag_processing import dagbag
+    except ImportError:  # before Airflow 3.2
+        from airflow.models import dagbag
+    if AIRFLOW_V_3_0_PLUS:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    except ImportError:
-        from airflow.models.dagbag import DagBag
 
-        bag = DagBag(dag_folder=folder, include_examples=False)
-        bag.sync_to_db()
-    else:
         DagBundlesManager().sync_bundles_to_db()
-        bag = DagBag(dag_folder=folder, bundle_name="dags-folder")
-        sync_bag_to_db(bag, "dags-folder", None)
+    bag = dagbag.DagBag(folder, **({"bundle_name": BUNDLE} if AIRFLOW_V_3_2_PLUS else {}))
+    if AIRFLOW_V_3_1_PLUS:
+        dagbag.sync_bag_to_db(bag, BUNDLE, None)
+    else:
+        bag.sync_to_db(*((BUNDLE, None) if AIRFLOW_V_3_0_PLUS else ()))
     assert not bag.import_errors, bag.import_errors
     return bag.dags
 

@@ -25,7 +25,7 @@ PRODUCERS_AND_CONSUMERS = """
 import os
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_zdirect.airflow_sdk import DAG
 
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

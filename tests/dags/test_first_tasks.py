@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import airflow_home
 import pytest
 from airflow.models.dagbag import DagBag
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException, AirflowSkipException
 from airflow_provider_zdirect.dag_support.params import WINDOW_FROM, WINDOW_TO, place_params
 from airflow_provider_zdirect.dag_support.run_params import check_params, merchants_of
 from airflow_provider_zdirect.exceptions import WindowError, ZDirectConfigurationError

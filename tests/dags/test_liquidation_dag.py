@@ -73,7 +73,7 @@ PROGRAM = """
 import json, sys
 from datetime import UTC, datetime
 
-from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
+from airflow_provider_zdirect.airflow_sdk import DAG, Asset, AssetAlias, task
 from airflow_provider_zdirect.operators.liquidation import ZDirectLiquidationRefetchOperator
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

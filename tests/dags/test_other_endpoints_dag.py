@@ -8,9 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_file, run_forked
+
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "other-endpoints.md"
 

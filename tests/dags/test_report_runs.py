@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 import real_time
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from extraction import Extraction
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 from airflow_provider_zdirect.assets import daily_asset, dataset_asset
 from airflow_provider_zdirect.windows import Window
 

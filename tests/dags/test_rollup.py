@@ -8,8 +8,9 @@ from pathlib import Path
 
 import airflow_home
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from warm_airflow import run_file, run_forked, run_module
+
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 
 if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("before Airflow 3.3 there is no rollup of partitions", allow_module_level=True)

@@ -7,9 +7,9 @@ import asyncio
 import duckdb
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import AirflowSkipException
 from own_emulator import config_of, own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import AirflowSkipException
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.dag_support import tasks
 from airflow_provider_zdirect.datasets.endpoint import Rate

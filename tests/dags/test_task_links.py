@@ -16,12 +16,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 import real_time
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 from airflow.utils.session import create_session
 from dag_runner import dag_runner
 from own_emulator import own_emulator
 from sqlalchemy import text
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.operators.links import FILES_PAGE, PublishedFilesLink

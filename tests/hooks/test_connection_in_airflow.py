@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
+from importlib.util import find_spec
 from typing import Any
 
 import airflow_home
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from own_emulator import connection_to
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS, AIRFLOW_V_3_2_PLUS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 SECRET = "the-key-of-all-hashes"
@@ -57,6 +58,7 @@ def as_the_button_sends(shown: dict[str, Any]) -> dict[str, Any]:
     return {**{name: shown[name] or "" for name in names}, "port": int(shown["port"] or 0)}
 
 
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="the button of Airflow 3.0 sends *** for what is stored")
 def test_the_test_button_works_for_a_stored_connection_with_a_port(
     api: Any, stored: Callable[..., dict[str, Any]], emulator: EmulatorServer
 ) -> None:
@@ -67,6 +69,7 @@ def test_the_test_button_works_for_a_stored_connection_with_a_port(
     assert emulator.merchant_ids[0] in answer.json()["message"]
 
 
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="the button of Airflow 3.0 sends *** for what is stored")
 def test_the_test_button_names_a_blank_in_a_stored_connection(
     api: Any, stored: Callable[..., dict[str, Any]], emulator: EmulatorServer
 ) -> None:
@@ -84,6 +87,10 @@ def test_the_rest_api_masks_every_secret(api: Any, stored: Callable[..., dict[st
     assert SECRET not in api.get("/api/v2/connections").text
 
 
+@pytest.mark.skipif(
+    not AIRFLOW_V_3_2_PLUS and find_spec("flask_appbuilder") is None,
+    reason="without the FAB provider, Airflow before 3.2 shows no fields of any provider",
+)
 def test_the_form_has_a_password_field_for_the_secret_and_a_port(api: Any) -> None:
     forms = {form["connection_type"]: form for form in api.get("/ui/connections/hook_meta").json()}
     form = forms["zdirect"]

@@ -4,8 +4,8 @@ import logging
 from importlib import import_module
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 from airflow_provider_zdirect.client.metrics import REQUESTS
 from airflow_provider_zdirect.hooks import metrics
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow.providers.common.compat.sdk import redact
 
+from airflow_provider_zdirect.airflow_sdk import redact
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 

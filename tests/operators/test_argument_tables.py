@@ -9,10 +9,10 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import product
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseSensorOperator, task_group
 from all_tasks import MERCHANT, OTHER, TASKS, needed
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException, BaseSensorOperator, task_group
 from airflow_provider_zdirect.assets import changed_alias, place_alias, zdirect_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import argument_table, arguments

@@ -6,10 +6,10 @@ import re
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators import arguments
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

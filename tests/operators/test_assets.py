@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, Asset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.airflow_sdk import DAG, Asset
 from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_of, triggering_changes
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 

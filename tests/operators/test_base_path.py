@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from all_tasks import TASKS, needed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_emulator import connection_to
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException
 from airflow_provider_zdirect.dag_support import tasks
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.base import ZDirectOperator

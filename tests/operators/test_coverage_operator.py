@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from smtp_mailbox import Mailbox
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException
 from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.coverage.report import SCHEMA
 from airflow_provider_zdirect.dag_support.tasks import notify_of_urgent_gaps

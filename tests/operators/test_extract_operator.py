@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from clocks import NOON
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException, TaskDeferred
 from airflow_provider_zdirect.assets import dataset_asset
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from clocks import NOON
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException
 from airflow_provider_zdirect.assets import dataset_asset, place_of
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

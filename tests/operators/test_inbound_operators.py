@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 from outlet_events import OutletEvents
 from own_emulator import config_of, connection_to, own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import TaskDeferred
 from airflow_provider_zdirect.assets import place_of, zdirect_asset
 from airflow_provider_zdirect.client import ZDirectClient
 from airflow_provider_zdirect.datasets.endpoint import Rate

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from clocks import FakeClock
 from extraction import Extraction
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException
 from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import MissingReportsError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.intrastat import ZDirectIntrastatReportOperator

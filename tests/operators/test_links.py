@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 from airflow.providers_manager import ProvidersManager
 from all_tasks import TASKS, needed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.operators import links
 from airflow_provider_zdirect.operators.base import ZDirectOperator
 from airflow_provider_zdirect.operators.links import LINKS, console_page, files_page, result_files

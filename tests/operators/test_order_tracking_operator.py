@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import fsspec
 import pytest
-from airflow.providers.common.compat.notifier import BaseNotifier
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from all_tasks import MERCHANT
 from smtp_mailbox import Mailbox
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException, BaseNotifier
 from airflow_provider_zdirect.dag_support.tasks import notify_of_missing_tracking
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.orders import ZDirectOrderUpdateOperator

@@ -3,9 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS, DAG
 from airflow_provider_zdirect.exceptions import BadRequestError, CursorLoopError, RateLimitedError
 from airflow_provider_zdirect.operators import retry
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator

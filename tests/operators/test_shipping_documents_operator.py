@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import TaskDeferred
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.shipping_documents import ZDirectShippingDocumentsOperator

@@ -6,8 +6,8 @@ from collections import deque
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 
+from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException, TaskDeferred
 from airflow_provider_zdirect.exceptions import ConflictError, ZDirectConfigurationError
 from airflow_provider_zdirect.operators.shipping_notices import ZDirectShippingNoticeOperator
 

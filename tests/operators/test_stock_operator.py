@@ -4,8 +4,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException, AirflowSkipException
 from airflow_provider_zdirect.assets import zdirect_asset
 from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.operators.stocks import ZDirectStockUpdateOperator

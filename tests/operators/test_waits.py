@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from all_tasks import TASKS
 from clocks import NOON
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException, TaskDeferred
 from airflow_provider_zdirect.clock import SystemClock
 from airflow_provider_zdirect.exceptions import (
     BadRequestError,

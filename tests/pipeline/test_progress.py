@@ -51,6 +51,43 @@ def test_a_quick_fetch_says_nothing_between_its_first_line_and_its_end(caplog: p
     assert lines(caplog) == ["first"]
 
 
+def test_what_is_logged_is_noted_too_and_at_the_end_how_far_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    clock, came, notes = FakeClock(), [0], list[str]()
+    progress = ProgressLog(WHAT, lambda: f"{came[-1]} pages", clock, notes.append)
+    for _ in range(4):
+        clock.advance(10)
+        came.append(came[-1] + 1)
+        progress.page()
+    progress.ended()
+    assert notes == ["3 pages in 0:00:30", "4 pages"]
+
+
+def test_a_quick_fetch_notes_nothing() -> None:
+    notes = list[str]()
+    progress = ProgressLog(WHAT, lambda: "", FakeClock(), notes.append)
+    progress.page()
+    progress.ended()
+    assert notes == []
+
+
+def test_a_note_that_fails_is_reported_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    clock, tries = FakeClock(), list[str]()
+
+    def note(line: str) -> None:
+        tries.append(line)
+        raise OSError("the API server is away")
+
+    progress = ProgressLog(WHAT, lambda: "1 page", clock, note)
+    for _ in range(3):
+        clock.advance(40)
+        progress.page()
+    progress.ended()
+    assert len(tries) == 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{WHAT}: the progress cannot be noted any more: OSError('the API server is away')"
+    ]
+
+
 def test_a_transport_gives_signs_of_life_while_an_answer_is_waited_for_and_while_it_comes() -> None:
     """The server answers only when the other side has said that it waits."""
     pieces: list[int] = []

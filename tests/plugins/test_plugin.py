@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from airflow.plugins_manager import ensure_plugins_loaded, is_valid_plugin
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_1_PLUS
 from airflow_provider_zdirect.plugins.plugin import ZDirectPlugin
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -30,7 +30,7 @@ def test_the_entry_point_leads_to_a_plugin_that_airflow_takes() -> None:
 def test_every_process_of_airflow_loads_it_so_it_imports_next_to_nothing() -> None:
     program = (
         "import sys\n"
-        "from airflow.providers.common.compat.sdk import AirflowPlugin, conf\n"
+        "from airflow_provider_zdirect.airflow_sdk import AirflowPlugin, conf\n"
         "import airflow.providers.common.compat.version_compat\n"
         "before = set(sys.modules)\n"
         "from airflow_provider_zdirect.plugins.plugin import ZDirectPlugin\n"

@@ -14,9 +14,10 @@ from typing import Any
 import airflow_home
 import pytest
 import real_time
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from own_emulator import own_emulator
 from secret_search import cells, contents, holding
+
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 
 sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
 

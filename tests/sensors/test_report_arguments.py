@@ -5,8 +5,8 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.exceptions import WindowError
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 from airflow_provider_zdirect.sensors.report_arguments import date_and_due
@@ -74,7 +74,9 @@ def test_the_poke_interval_is_the_shortest_pause_unless_the_author_gives_another
 def test_parsing_loads_no_http_no_arrow_and_holidays_only_if_they_are_named():
     code = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
-        "import airflow.providers.common.compat.sdk as sdk; sdk.DAG, sdk.BaseSensorOperator, sdk.PokeReturnValue\n"
+        "import airflow_provider_zdirect.airflow_sdk as sdk; sdk.DAG, sdk.BaseSensorOperator, sdk.PokeReturnValue\n"
+        # The first asset of a process makes Airflow 3.0 load all providers.
+        "sdk.Asset(uri='zdirect://before')\n"
         "before = set(sys.modules)\n"
         "from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor as Sensor\n"
         "Sensor(task_id='a', dataset='cross_border_movements', deferrable=True, business_days_only=True)\n"

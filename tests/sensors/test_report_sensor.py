@@ -5,25 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import real_time
-from airflow.providers.common.compat.sdk import (
+from emulated_time import looks
+from own_emulator import connection_to
+
+from airflow_provider_zdirect.airflow_sdk import (
+    AIRFLOW_V_3_0_PLUS,
     DAG,
     AirflowException,
     AirflowFailException,
+    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-from emulated_time import looks
-from own_emulator import connection_to
-
 from airflow_provider_zdirect.exceptions import PermissionDeniedError
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
-
-if AIRFLOW_V_3_0_PLUS:
-    from airflow.sdk.exceptions import AirflowRescheduleException
-else:
-    from airflow.exceptions import AirflowRescheduleException
 
 NOON_AFTER = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MODES = [{"deferrable": True}, {"mode": "poke"}, {"mode": "reschedule"}]
@@ -260,9 +256,9 @@ def test_a_shorter_poke_interval_does_not_make_it_ask_more_often(make_sensor, em
 
 
 def test_the_sensor_survives_the_serialization_of_its_dag(make_sensor):
-    if AIRFLOW_V_3_0_PLUS:
+    try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
-    else:
+    except ImportError:  # before Airflow 3.2
         from airflow.serialization.serialized_objects import SerializedDAG as Serialization
     with DAG("a_dag", schedule=None) as dag:
         make_sensor(mode="reschedule", holiday_calendars=["DE"], empty_after=timedelta(hours=2))

@@ -9,10 +9,10 @@ from importlib import import_module
 
 import psutil
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
 from emulated_time import EmulatedTime, looks
 from own_emulator import own_emulator
 
+from airflow_provider_zdirect.airflow_sdk import BaseHook
 from airflow_provider_zdirect.triggers.report import ZDirectReportReadyTrigger
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -11,8 +11,9 @@ from datetime import timedelta
 import airflow_home
 import pytest
 import real_time
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from listeners import StatsdServer
+
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 
 sys.path.insert(0, str(airflow_home.PROJECT / "scripts"))
 

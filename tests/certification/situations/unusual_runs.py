@@ -34,8 +34,7 @@ WHOLE_PAGES = 500
 
 def run(world: World, context: dict[str, Any], **arguments: Any) -> Outcome:
     """What the operator does in a run of a DAG."""
-    from airflow.providers.common.compat.sdk import AirflowFailException
-
+    from airflow_provider_zdirect.airflow_sdk import AirflowFailException
     from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
     task = {"dag_id": "a_dag", "run_id": "a_run", "task_id": "a_task", "map_index": -1}

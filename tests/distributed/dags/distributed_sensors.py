@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 
-from airflow.providers.common.compat.sdk import DAG
-
+from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 
 DATASETS = ("intra_community_movements", "cross_border_movements")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from liquidated import DAY, END, HOUR, PASS, START, asked, files, published, truth
 from own_emulator import connection_to
 
+from airflow_provider_zdirect.airflow_sdk import AirflowFailException
 from airflow_provider_zdirect.exceptions import (
     FilterIgnoredError,
     RetentionError,

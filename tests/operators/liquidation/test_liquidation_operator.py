@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from liquidated import DATASET, DAY, END, HOUR, PASS, START, Run, asked, changes_in, files, published, truth
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AirflowFailException
 from airflow_provider_zdirect.assets import changed_alias, dataset_asset
 from airflow_provider_zdirect.exceptions import (
     EmptyAnswerError,

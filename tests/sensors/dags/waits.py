@@ -11,8 +11,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from inspect import signature
 
-from airflow.providers.common.compat.sdk import DAG, task_group
-
+from airflow_provider_zdirect.airflow_sdk import DAG, task_group
 from airflow_provider_zdirect.sensors.report import ZDirectReportReadySensor
 
 DUE = datetime.fromisoformat(os.environ["ZDIRECT_TEST_DUE"])
