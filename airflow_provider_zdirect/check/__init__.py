@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m airflow_provider_zdirect check``: what works with a connection, and what is missing."""

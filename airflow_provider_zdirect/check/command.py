@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command: what is checked in which order, printed as soon as it is known, and the file for support."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checks of the deployment: connection, base path, triggerer, versions."""
 
 from __future__ import annotations

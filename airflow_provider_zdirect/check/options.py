@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command's arguments, for ``python -m airflow_provider_zdirect`` and for Airflow's own command line.
 
 Every start of ``airflow`` reads this module, so it imports nothing that takes time.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a check came to, and how it is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which datasets the scopes of an app allow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checks that ask zDirect: token, merchants, scopes, and one read of each dataset.
 
 Only what changes nothing is sent: one request for a token, if none is shared, ``GET /auth/me``, and one GET per dataset

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names that a connection may give to merchants, for people; stored data have the ids (docs/merchant-names.md)."""
 
 from __future__ import annotations

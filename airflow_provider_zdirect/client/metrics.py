@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is counted while a task works: the metrics of this package, as values. Whoever runs the client may listen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The status of each moment of a stretch of time, by half-open windows. Pure values, no I/O."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the base path says of the windows of a dataset: their manifests, and the windows that were only announced.
 
 A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and read only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each manifest of a dataset said when it was read last, so that it is not read again while it stays as it is.
 
     <base>/_reports/coverage/_index/<dataset>/merchant_id=<id>.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A coverage report as one HTML page that needs nothing else: no network, no other file.
 
 The same page is shown inside Airflow (``plugins/coverage``), where it fetches the report and can fill gaps.

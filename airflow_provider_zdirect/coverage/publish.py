@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing the report, over an earlier one.
 
 <base>/_reports/coverage/coverage.parquet     a row for each stretch of time of the same status

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The coverage of a base path: which windows of its datasets have landed, for every merchant, and which are missing."""
 
 from __future__ import annotations

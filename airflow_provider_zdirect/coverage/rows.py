@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of one dataset of one merchant has landed, and what is missing: a row of the report. No I/O."""
 
 from __future__ import annotations

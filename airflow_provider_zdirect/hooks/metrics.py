@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metrics of this package among those of the deployment: StatsD, Datadog or OpenTelemetry, if Airflow sends any."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notifying of windows that are missing and will soon be lost: Airflow's notifiers, the task's log, or an e-mail."""
 
 from __future__ import annotations

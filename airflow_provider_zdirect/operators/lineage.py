@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A task's data as OpenLineage names them (docs/lineage.md). Imported only where Airflow's OpenLineage provider asks.
 
 The provider does so when a task starts and ends, in a process that is forked from the task's.

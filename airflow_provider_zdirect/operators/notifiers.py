@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notifiers as an author gives them to an operator, called by its task; and one that sends e-mail."""
 
 from __future__ import annotations

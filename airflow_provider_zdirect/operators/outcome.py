@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a task says of its data, as values: where they come from and go to, and what came of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The coverage page inside Airflow.
 
 The page itself is the same for everybody and says nothing about the deployment. What it shows comes from ``data``, for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page with the files of a task, to which its links lead (docs/task-links.md).
 
 It is for users who may read the DAG's task instances and XComs, and shows what the task's own result names: the

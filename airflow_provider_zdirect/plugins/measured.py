@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The coverage of the deployment's base path, measured when somebody looks, and kept for a minute."""
 
 from __future__ import annotations

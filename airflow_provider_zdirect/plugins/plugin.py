@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plugin that Airflow loads in each of its processes; so what it shows is imported when it is asked for."""
 
 from __future__ import annotations

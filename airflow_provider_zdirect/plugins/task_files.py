@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a task has published, as far as its own result names it.
 
 Somebody who may change XComs must not read other files through this page. So it opens only what has the form of this

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One answer of zDirect, by its shape."""
 
 from __future__ import annotations

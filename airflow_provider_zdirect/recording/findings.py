@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an answer says about the assumptions of :mod:`~airflow_provider_zdirect.datasets.assumptions`.
 
 Not every assumption can be tried by reading: those about writing, and about further pages, stay open.

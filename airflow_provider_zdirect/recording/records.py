@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the records of an answer differ from what their model assumes; counts and names of fields only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shape of JSON: which paths there are, of which types and forms, and how often. Never a value of it."""
 
 from __future__ import annotations

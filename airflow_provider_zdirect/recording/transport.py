@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps the answers that a client gets, for as long as somebody looks at their shape."""
 
 from __future__ import annotations
