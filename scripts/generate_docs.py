@@ -1,4 +1,4 @@
-"""Writes docs/datasets.md and docs/assumptions.md from the tables and the models."""
+"""Writes the pages that are generated: from the tables, the models, the errors and the DAGs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from airflow_provider_zdirect.datasets.paging import Cursor, TimeWalk
 from airflow_provider_zdirect.datasets.publication import Days, History, Snapshots
 from airflow_provider_zdirect.datasets.selection import Dates, State, Timestamps
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
+
+# Beside this file, also where it is run by another.
+sys.path.insert(0, str(Path(__file__).parent))
+from error_page import errors
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -118,7 +122,7 @@ arguments of the operators (`variant`, `path`, `create_by`).
 
 
 def documents() -> dict[str, str]:
-    return {"datasets.md": datasets(), "assumptions.md": assumptions()}
+    return {"datasets.md": datasets(), "assumptions.md": assumptions(), "errors.md": errors()}
 
 
 def assumptions() -> str:
