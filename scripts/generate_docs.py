@@ -22,6 +22,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 # Beside this file, also where it is run by another.
 sys.path.insert(0, str(Path(__file__).parent))
 from error_page import errors
+from table_ddl import ddl
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -122,7 +123,7 @@ arguments of the operators (`variant`, `path`, `create_by`).
 
 
 def documents() -> dict[str, str]:
-    return {"datasets.md": datasets(), "assumptions.md": assumptions(), "errors.md": errors()}
+    return {"datasets.md": datasets(), "assumptions.md": assumptions(), "errors.md": errors(), **ddl()}
 
 
 def assumptions() -> str:
@@ -272,5 +273,6 @@ def _type(kind: pa.DataType) -> str:
 
 if __name__ == "__main__":
     for name, text in documents().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text)
         sys.stdout.write(f"docs/{name} written\n")
