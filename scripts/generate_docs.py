@@ -21,6 +21,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 
 # Beside this file, also where it is run by another.
 sys.path.insert(0, str(Path(__file__).parent))
+from dag_page import dags
 from error_page import errors
 from table_ddl import ddl
 
@@ -123,7 +124,13 @@ arguments of the operators (`variant`, `path`, `create_by`).
 
 
 def documents() -> dict[str, str]:
-    return {"datasets.md": datasets(), "assumptions.md": assumptions(), "errors.md": errors(), **ddl()}
+    return {
+        "datasets.md": datasets(),
+        "assumptions.md": assumptions(),
+        "dags.md": dags(),
+        "errors.md": errors(),
+        **ddl(),
+    }
 
 
 def assumptions() -> str:
