@@ -94,9 +94,7 @@ def _default(value: Any) -> str:
 
 def _schedule(dag: Any) -> str:
     expression = getattr(dag.timetable, "_expression", None)
-    return (
-        f"`{expression}` (UTC)" if expression else "once all days of a month are there; before Airflow 3.3, on the 7th"
-    )
+    return f"`{expression}` (UTC)" if expression else "once a month is complete; before Airflow 3.3, on the 7th"
 
 
 def _trigger(dag: Any) -> str:

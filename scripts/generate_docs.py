@@ -23,6 +23,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 sys.path.insert(0, str(Path(__file__).parent))
 from dag_page import dags
 from error_page import errors
+from package_picture import packages
 from table_ddl import ddl
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -124,11 +125,13 @@ arguments of the operators (`variant`, `path`, `create_by`).
 
 
 def documents() -> dict[str, str]:
+    """The text of each page and file by its name under docs."""
     return {
-        "datasets.md": datasets(),
         "assumptions.md": assumptions(),
         "dags.md": dags(),
+        "datasets.md": datasets(),
         "errors.md": errors(),
+        "images/packages.svg": packages(),
         **ddl(),
     }
 
