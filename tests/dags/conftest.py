@@ -80,7 +80,7 @@ class Outcome:
 def run_dag(
     emulator: EmulatorServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Outcome]:
-    """Run a DAG against the emulator, writing below ``tmp_path``."""
+    """Run a DAG against the emulator, writing below ``tmp_path``: one of the project's, or the first of a program."""
     # With one DAG in it: dag.test() reads all of its folder.
     folder = tmp_path_factory.mktemp("dags")
 
@@ -89,6 +89,7 @@ def run_dag(
         logical_date: datetime,
         run_type: str = "",
         assumptions: Mapping[str, Any] | None = None,
+        program: str | None = None,
         **conf: Any,
     ) -> Outcome:
         connection = connection_to(emulator, extra={"assumptions": assumptions or {}})
@@ -98,7 +99,11 @@ def run_dag(
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
             "ZDIRECT_BASE_PATH": tmp_path.as_uri(),
         }
-        shutil.copy(airflow_home.PROJECT / "dags" / f"{dag_id}.py", folder)
+        file = folder / f"{dag_id}.py"
+        if program is None:
+            shutil.copy(airflow_home.PROJECT / "dags" / file.name, file)
+        else:
+            file.write_text(program, encoding="utf-8")
         arguments = (dag_id, logical_date.isoformat(), json.dumps(conf), run_type)
         done = run_forked(run_dag_module.main, *arguments, environment=environment)
         log = done.stdout + done.stderr

@@ -1,7 +1,7 @@
 """The statements of external tables fit the files that are published.
 
-Those for DuckDB are executed. The others are parsed in the engine's dialect, and every column is compared, because none of
-these engines runs here.
+Those for DuckDB are executed. The others are parsed in the engine's dialect, and every column is compared, because none
+of these engines runs here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KINDS = {
 
 
 def in_files(kind: pa.DataType) -> object:
-    """An Arrow type, in the words of ``KINDS``; a list is one of ``list`` and its values, a struct a list of members."""
+    """An Arrow type, in the words of ``KINDS``; a list as a pair, a struct as a list of its members."""
     if pa.types.is_list(kind):
         return ("list", in_files(kind.value_type))
     if pa.types.is_struct(kind):
