@@ -1,4 +1,4 @@
-"""The items that Zalando's warehouses received, hour by hour, as Parquet files under ~/zdirect."""
+"""The items that Zalando's warehouses received, day by day, as Parquet files under ~/zdirect."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 with DAG(
     "first_dag",
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2026, 11, 1, tzinfo=UTC),
     catchup=False,
 ):

@@ -167,6 +167,14 @@ def test_every_block_is_of_a_kind_that_some_test_looks_at() -> None:
     assert [str(block) for block in blocks() if block.language not in kinds] == []
 
 
+def test_the_image_of_the_deployment_page_installs_what_there_is() -> None:
+    """It is built nowhere here, as there is no Docker; its commands are those of a shell."""
+    (block,) = blocks("dockerfile")
+    (version,) = re.findall(r"^FROM apache/airflow:([\d.]+)-python", block.text, re.MULTILINE)
+    assert f"AIRFLOW_3_3 = {version}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    pip([word for word in shlex.split(block.text.partition("\nRUN ")[2]) if word != "--no-cache-dir"])
+
+
 def test_the_assumptions_of_a_connection_are_ones() -> None:
     (block,) = blocks("json")
     check_connection(
