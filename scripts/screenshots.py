@@ -127,6 +127,7 @@ def dialogs(camera: Camera) -> None:
     camera.take("trigger-dialog", dialog)
     dialog.get_by_text("Run this Dag for a range of dates").click()
     dialog.get_by_text("Reprocess Behavior").wait_for()
+    camera.height(1700)
     camera.take("backfill-dialog", dialog)
 
 
@@ -173,7 +174,10 @@ def fingerprints() -> dict[str, str]:
     params = [(name, shown.params.get_param(name).schema) for name in shown.params]
     tasks = [(task.task_id, str(getattr(task, "map_index_template", ""))) for task in shown.tasks]
     showing: dict[str, Any] = {
-        "dag-list": [(name, sorted(dag.tags), str(dag.timetable.summary)) for name, dag in dags.items()],
+        "dag-list": [
+            (name, sorted(dag.tags), getattr(dag.timetable, "_expression", type(dag.timetable).__name__))
+            for name, dag in dags.items()
+        ],
         **dict.fromkeys(pictures_of(connection_form), fields),
         **dict.fromkeys(pictures_of(dialogs), params),
         "run": tasks,

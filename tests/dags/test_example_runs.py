@@ -53,7 +53,9 @@ def test_the_example_of_movements_finds_its_report_and_publishes_it(run_example:
     assert list(tmp_path.glob("intra_community_movements/**/*.parquet"))
 
 
-@pytest.mark.parametrize(("name", "dag_id"), [("extract_state", "stock_locations"), ("other_endpoint", "other_endpoint")])
+@pytest.mark.parametrize(
+    ("name", "dag_id"), [("extract_state", "stock_locations"), ("other_endpoint", "other_endpoint")]
+)
 def test_the_example_of_what_has_no_window_succeeds(name: str, dag_id: str, run_example: Any) -> None:
     outcome = run_example(name, dag_id, real_time.this_hour() - timedelta(days=9))
     assert outcome.state == "success", outcome.log[-3000:]
