@@ -173,6 +173,9 @@ def fingerprints() -> dict[str, str]:
     shown = dags[DAG_ID]
     params = [(name, shown.params.get_param(name).schema) for name in shown.params]
     tasks = [(task.task_id, str(getattr(task, "map_index_template", ""))) for task in shown.tasks]
+    schedules = {
+        name: getattr(dag.timetable, "_expression", type(dag.timetable).__name__) for name, dag in dags.items()
+    }
     showing: dict[str, Any] = {
         "dag-list": [
             (name, sorted(dag.tags), getattr(dag.timetable, "_expression", type(dag.timetable).__name__))

@@ -25,7 +25,7 @@ def run_example(
 ) -> Callable[[str, str, datetime], Any]:
     """Run the first DAG of an example with the merchants of the emulator."""
 
-    def run(name: str, dag_id: str, at: datetime) -> Outcome:
+    def run(name: str, dag_id: str, at: datetime) -> Any:
         program = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8").replace("/data/zdirect", str(tmp_path))
         for placeholder, merchant_id in zip(PLACEHOLDERS, emulator.merchant_ids, strict=False):
             program = program.replace(placeholder, merchant_id)
