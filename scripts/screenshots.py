@@ -173,14 +173,8 @@ def fingerprints() -> dict[str, str]:
     shown = dags[DAG_ID]
     params = [(name, shown.params.get_param(name).schema) for name in shown.params]
     tasks = [(task.task_id, str(getattr(task, "map_index_template", ""))) for task in shown.tasks]
-    schedules = {
-        name: getattr(dag.timetable, "_expression", type(dag.timetable).__name__) for name, dag in dags.items()
-    }
     showing: dict[str, Any] = {
-        "dag-list": [
-            (name, sorted(dag.tags), getattr(dag.timetable, "_expression", type(dag.timetable).__name__))
-            for name, dag in dags.items()
-        ],
+        "dag-list": [(name, sorted(dag.tags), schedule_of(dag)) for name, dag in dags.items()],
         **dict.fromkeys(pictures_of(connection_form), fields),
         **dict.fromkeys(pictures_of(dialogs), params),
         "run": tasks,
@@ -188,6 +182,10 @@ def fingerprints() -> dict[str, str]:
     }
     texts = {name: json.dumps(what, default=str) for name, what in showing.items()}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in sorted(texts.items())}
+
+
+def schedule_of(dag: Any) -> str:
+    return str(getattr(dag.timetable, "_expression", type(dag.timetable).__name__))
 
 
 @contextmanager
