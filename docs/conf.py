@@ -59,9 +59,11 @@ _EXTERNAL = set((ROOT / "docs" / "external-links.txt").read_text(encoding="utf-8
 
 
 def _link_pages_of_the_root(app: object, *names: object) -> None:
-    """The changelog and the security policy lie in the root; on the site they are pages beside the others."""
+    """The changelog, the security policy and the like lie in the root; on the site they are pages beside the others."""
     source: list[str] = names[-1]  # type: ignore[assignment]
-    source[0] = re.sub(r"\]\((?:\.\./)?(CHANGELOG|SECURITY)\.md", lambda found: f"]({found[1].lower()}.md", source[0])
+    source[0] = re.sub(
+        r"\]\((?:\.\./)?(CHANGELOG|CONTRIBUTING|SECURITY)\.md", lambda found: f"]({found[1].lower()}.md", source[0]
+    )
     source[0] = source[0].replace("](docs/", "](")
 
 

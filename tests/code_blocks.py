@@ -11,6 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+RUN_ELSEWHERE = {
+    "check.md": "tests/dags/test_first_steps.py",
+    "compatibility.md": "tests/packaging/test_project_files.py",
+    "coverage.md": "tests/coverage/test_coverage_document.py",
+    "first-steps.md": "tests/dags/test_first_steps.py",
+    "merchant-names.md": "tests/client/test_merchants.py",
+}
+"""Pages whose blocks (but those for a shell) are run by the tests of their subject."""
+
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>\S*)[^\n]*\n(?P<text>.*?)^ *(?P=fence) *$", re.M | re.S
 )
@@ -56,8 +65,8 @@ def _blocks(path: Path) -> Iterator[Block]:
 
 def commands(block: Block) -> Iterator[list[str]]:
     """The words of each command of a shell block; assignments before it are left out."""
-    # A text in quotes may go over several lines.
-    for line in re.findall(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\\n|[^\n'"])+""", block.text):
+    # A text in quotes may go over several lines, and a comment may have half a quote.
+    for line in re.findall(r"""(?:(?<!\S)#[^\n]*|'[^']*'|"(?:\\.|[^"\\])*"|\\\n|[^\n'"])+""", block.text):
         words = shlex.split(line.replace("\\\n", " "), comments=True)
         while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):
             words = words[1:]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from code_blocks import blocks
+from code_blocks import PAGES, ROOT, RUN_ELSEWHERE, blocks
 from emulated_time import replace_system_clock
 from own_emulator import connection_to, own_emulator
 
@@ -111,7 +111,13 @@ PROGRAMS: dict[str, Callable[[Path], None]] = {
 
 
 def test_every_page_with_python_has_a_runner() -> None:
-    assert {block.page for block in blocks("python")} == TASKS.keys() | PROGRAMS.keys()
+    pages = {block.page for block in blocks("python")}
+    assert pages - RUN_ELSEWHERE.keys() == TASKS.keys() | PROGRAMS.keys()
+
+
+@pytest.mark.parametrize("page", sorted({path.name for path in PAGES} & RUN_ELSEWHERE.keys()))
+def test_the_tests_of_a_subject_read_its_page(page: str) -> None:
+    assert page in (ROOT / RUN_ELSEWHERE[page]).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PROGRAMS)
