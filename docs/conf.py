@@ -68,7 +68,7 @@ def _link_pages_of_the_root(app: object, *names: object) -> None:
 
 
 def _check_external_links(app: object, document: nodes.document, name: str) -> None:
-    """Without the network: an address is right if a person has opened it and written it down."""
+    """Without the network: an address is right if whoever added it has written it down."""
     for link in document.findall(nodes.reference):
         address = link.get("refuri", "").partition("#")[0]
         if address.startswith(("http://", "https://")) and address not in _EXTERNAL:
