@@ -43,6 +43,8 @@ MORE = {
 
 
 def dags() -> str:
+    # Importing Airflow makes a home where it has none.
+    os.environ.setdefault("AIRFLOW_HOME", str(ROOT / "build" / "airflow"))
     for variable in [name for name in os.environ if name.startswith("ZDIRECT_")]:
         del os.environ[variable]
     all_dags = [runpy.run_path(str(path))["dag"] for path in sorted((ROOT / "dags").glob("zdirect_*.py"))]

@@ -36,6 +36,7 @@ Generated from `airflow_provider_zdirect/datasets/`, the rows and the models, by
 This page lists every dataset with its endpoint and columns. Each is stored under
 `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines (gzip). The date is
 the UTC date of the record's own time, or the requested date where zDirect is requested by date.
+[Reading the data](reading.md) has examples and statements for every reader.
 
 ## How a record becomes a row
 
@@ -71,35 +72,6 @@ the UTC date of the record's own time, or the requested date where zDirect is re
 | `_extracted_at` | timestamp | when the row's answer arrived |
 | `_record_hash` | int64 | hash (64-bit xxh3) of the record's JSON text as it arrived; equal texts are equal records |
 | `_unknown_fields` | string | fields that this version does not know, as JSON |
-"""
-
-
-READING = """\
-
-## Reading the tables
-
-Each folder `<base_path>/<dataset>/` is one table: Parquet files with the same columns, in folders `merchant_id=` and
-`date=`, which readers show as columns. The folder contains nothing else.
-
-```python
-import duckdb
-import pandas
-import polars
-import pyarrow.dataset
-
-in_pandas = pandas.read_parquet("zdirect/returned_items")
-in_pandas["date"] = pandas.to_datetime(in_pandas["date"])
-in_polars = polars.read_parquet("zdirect/returned_items", hive_partitioning=True)
-in_arrow = pyarrow.dataset.dataset("zdirect/returned_items", partitioning="hive").to_table()
-in_duckdb = duckdb.sql("FROM read_parquet('zdirect/returned_items/**/*.parquet', hive_partitioning = true)")
-```
-
-The folder column `date` is a date in DuckDB and Polars, but a category of texts in pandas and text in pyarrow.
-Convert it before you compare it with dates: in pandas as above, in pyarrow with
-`in_arrow["date"].cast(pyarrow.date32())`.
-
-In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler reads the folder as one table.
-`shipping_documents/` holds PDF files and is not a table.
 """
 
 
@@ -151,9 +123,7 @@ def _others(field: FieldInfo) -> str:
 
 
 def datasets() -> str:
-    return "\n".join(
-        [INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))]
-    )
+    return "\n".join([INTRODUCTION, *(line for dataset in DATASETS.values() for line in _section(dataset))])
 
 
 def _section(dataset: Dataset) -> Iterator[str]:

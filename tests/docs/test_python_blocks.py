@@ -61,12 +61,6 @@ def reading(everything: Path) -> None:
     assert names["catalog"].load_table("zdirect.returned_items").scan().to_arrow().num_rows == day
 
 
-def datasets(everything: Path) -> None:
-    names = run_all("datasets.md")
-    rows = rows_of(everything / "zdirect" / "returned_items")
-    assert [len(names[f"in_{reader}"]) for reader in ("pandas", "polars", "arrow", "duckdb")] == [rows] * 4
-
-
 def own_scripts(everything: Path) -> None:
     (everything / "old").mkdir()
     (everything / "old" / "returns.csv").write_text(
@@ -103,7 +97,6 @@ def architecture(everything: Path) -> None:
 
 PROGRAMS: dict[str, Callable[[Path], None]] = {
     "architecture.md": architecture,
-    "datasets.md": datasets,
     "own-scripts.md": own_scripts,
     "reading.md": reading,
 }

@@ -32,7 +32,7 @@ def test_a_day_takes_as_many_requests_as_the_table_says(
     for wanted, windows in ((by_day, [DAY]), (by_hour, hourly(DAY.start, 24))):
         if wanted:
             # A report that is empty is asked for once more.
-            world = {"volume": 0.2, "empty_reports": 0.0, "rate_limits": False}
+            world = {"volume": 0.2, "empty_reports": 0.0, "order_days": 0, "rate_limits": False}
             with EmulatorServer(now="2026-11-22T10:00:00+00:00", **world) as emulator:
                 runs = Extraction(emulator, tmp_path / str(len(windows)))
                 for window in windows:
