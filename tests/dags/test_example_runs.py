@@ -27,6 +27,7 @@ def run_example(
 
     def run(name: str, dag_id: str, at: datetime) -> Any:
         program = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8").replace("/data/zdirect", str(tmp_path))
+        program = program.replace('str(Path.home() / "zdirect")', f'"{tmp_path}", merchant_id="{PLACEHOLDERS[0]}"')
         for placeholder, merchant_id in zip(PLACEHOLDERS, emulator.merchant_ids, strict=False):
             program = program.replace(placeholder, merchant_id)
         begin, own, rest = program.partition("\n):\n") if "\n):\n" in program else program.partition("):\n")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import airflow_home
+import pytest
 from code_blocks import ROOT, blocks
 from own_emulator import own_emulator
 
@@ -16,6 +17,8 @@ NOT_HERE = ("python3 -m venv", ". zdirect-start", "pip install")
 """The environment of the tests has all that these lines install."""
 
 
+# Airflow starts three times, as a reader starts it; tests/dags/test_example_runs.py runs the DAG in seconds.
+@pytest.mark.exhaustive
 def test_the_start_leads_to_rows(tmp_path: Path) -> None:
     install, emulator_line, connection, fetch, read = (block.text for block in blocks("sh", "start.md"))
     assert all(line.startswith(NOT_HERE) for line in install.splitlines())
