@@ -26,7 +26,6 @@ author = "The authors of airflow-provider-zdirect"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-myst_enable_extensions = ["colon_fence"]
 # Links to headings work as they do on GitHub.
 myst_heading_anchors = 4
 nitpicky = True
@@ -44,16 +43,10 @@ nitpick_ignore_regex = [
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-# What is only needed for types is not imported.
-set_type_checking_flag = False
 
 html_theme = "furo"
 html_title = f"{project} {version}"
-html_static_path: list[str] = []
-html_theme_options = {"top_of_page_buttons": []}
-templates_path: list[str] = []
 exclude_patterns = ["examples"]
-
 
 _EXTERNAL = set((ROOT / "docs" / "external-links.txt").read_text(encoding="utf-8").split())
 
