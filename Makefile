@@ -15,7 +15,7 @@ FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers te
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
-COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra emulator --extra fuzz \
+COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra docs --extra emulator --extra fuzz \
 	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 FAST = -m "not exhaustive and not certification and not distributed and not browser"
@@ -25,7 +25,7 @@ TEST_WHEEL = cd build/wheel && TESTED=wheel ../../.venv-2.11/bin/python $(PYTEST
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo up test test-all test-wheel dist matrix certify test-browser test-distributed lint audit sbom fuzz mutation bench docs constraints clean
+.PHONY: help demo up test test-all test-wheel dist matrix certify test-browser test-distributed lint audit sbom fuzz mutation bench docs screenshots constraints clean
 
 help:
 	@echo "make demo         a real Airflow fetches stock movements of several hours from the emulator"
@@ -49,7 +49,8 @@ help:
 	@echo "make fuzz         a fuzzer that is guided by coverage, FUZZ_SECONDS ($(FUZZ_SECONDS)) for each target"
 	@echo "make mutation     changes the source here and there and counts what the tests notice; takes an hour"
 	@echo "make bench        the benchmarks"
-	@echo "make docs         docs/datasets.md from the datasets table"
+	@echo "make docs         the documentation site into build/docs, and before that the pages that are generated"
+	@echo "make screenshots  docs/images/*.png from a running Airflow, with Chromium"
 	@echo "make constraints  the pinned versions anew (UV_FLAGS=--upgrade: the newest)"
 	@echo "make clean        remove environments, caches and what demo and up wrote"
 	@echo "PYTHON=/path/to/python3 chooses the interpreter, PYTHON_2_11= the one for Airflow 2.11 (3.11 or 3.12)."
@@ -137,8 +138,15 @@ bench: .venv/.ready
 	.venv/bin/python benchmarks/stock_updates.py || failed=$$?; \
 	exit $$failed
 
-docs: .venv/.ready
+# A warning is an error, a link without an aim is one, and so is an address that docs/external-links.txt does not have.
+docs: .venv/.docs
 	.venv/bin/python scripts/generate_docs.py
+	.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir build/doctrees \
+		docs build/docs
+	@echo "The site is build/docs/index.html"
+
+screenshots: .venv/.docs
+	.venv/bin/python scripts/screenshots.py
 
 constraints: .venv/.uv
 	echo "apache-airflow==$(AIRFLOW_3_3)" | $(COMPILE) $(UV_FLAGS) -o constraints/airflow-3.3.txt
@@ -173,6 +181,13 @@ clean:
 		--editable ".[$(EXTRAS),distributed]" \
 	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),distributed]"
+	@touch $@
+
+.venv/.docs: .venv/.ready
+	@echo "Installing Sphinx and Playwright into .venv"
+	@$(UV) pip install --quiet --python .venv --constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),docs]" \
+	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),docs]"
 	@touch $@
 
 .venv/.fuzz: .venv/.ready

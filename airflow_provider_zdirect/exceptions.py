@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error that this package raises, as one tree.
+"""Every error that this package raises, as one tree::
 
     ZDirectError
     ├── ZDirectFatalError                retrying cannot help; a person has to change something
@@ -127,55 +127,106 @@ def _rebuild(kind: type[E], state: dict[str, object]) -> E:
 
 
 class ZDirectFatalError(ZDirectError):
-    """Retrying cannot help; a person has to change something."""
+    """Retrying cannot help; a person has to change something.
+
+    The task fails at once, without its remaining retries.
+    """
 
 
 class ZDirectConfigurationError(ZDirectFatalError):
-    """The connection, a parameter or the base path is wrong."""
+    """The connection, a parameter or the base path is wrong.
+
+    What to do: The message names the field or the parameter, its value and what it may be. Correct it and clear the
+    task. Values that are known when the DAG is parsed are refused then, as an import error of the DAG file.
+    """
 
 
 class WindowError(ZDirectConfigurationError):
-    """The window is naive, zero-width, inverted or in the future."""
+    """The window is naive, zero-width, inverted or in the future.
+
+    What to do: Schedule the DAG with ``CronDataIntervalTimetable``, or pass ``window_from`` and ``window_to`` with
+    an offset (``2026-11-22T10:00:00+00:00``). A plain cron string has data intervals of zero width on Airflow 3. A
+    run for a time that is not over yet has to wait for its end.
+    """
 
 
 class RetentionError(WindowError):
-    """The window starts before the data that zDirect keeps."""
+    """The window starts before the data that zDirect keeps.
+
+    What to do: Start the window later, or set ``clip_to_retention=True`` to fetch what is left of it; the manifest
+    then names the missing part. How long zDirect keeps a dataset is in docs/datasets.md.
+    """
 
 
 class MissingReportsError(ZDirectFatalError):
-    """A month's report is asked for, and daily reports of that month are not published."""
+    """A month's report is asked for, and daily reports of that month are not published.
+
+    What to do: Backfill the missing days with the DAG of the daily reports (the message names the days), then clear
+    the task; or set ``allow_missing_days=True`` for a report that names what is missing.
+    """
 
 
 class UnfilledGapsError(ZDirectFatalError):
-    """Windows are missing, and zDirect deletes them soon; the message names them."""
+    """Windows are missing, and zDirect deletes them soon; the message names them.
+
+    What to do: Fill each gap with the command that the message shows, or with the button of the coverage page.
+    """
 
 
 class AuthenticationError(ZDirectFatalError):
-    """The client id or secret was refused, or a fresh token was (401)."""
+    """The client id or secret was refused, or a fresh token was (401).
+
+    What to do: Copy client id and client secret again from the app in the zDirect portal, and check that the
+    connection's environment is the mode of that app. The connection's Test button shows whether it works.
+    """
 
 
 class PermissionDeniedError(ZDirectFatalError):
-    """The scope, the merchant or the app mode is not granted (403)."""
+    """The scope, the merchant or the app mode is not granted (403).
+
+    What to do: Check in the zDirect portal that the app has the scope that the message names, that the merchant is
+    one of the app's, and that the app is in production mode. If scopes were changed less than two hours ago, delete
+    the Variable with the shared token.
+    """
 
 
 class NotFoundError(ZDirectFatalError):
-    """The merchant or the resource is unknown (404)."""
+    """The merchant or the resource is unknown (404).
+
+    What to do: Check ``merchant_id``: the connection's Test button lists the merchants of the app. If the
+    connection has a base URL, check that, too.
+    """
 
 
 class AnswerTooLargeError(ZDirectFatalError):
-    """An answer is larger than ``max_answer_size``; it was refused while it came in."""
+    """An answer is larger than ``max_answer_size``; it was refused while it came in.
+
+    What to do: Ask for less at once (a shorter window), or raise ``max_answer_size`` in the connection if the
+    worker has the memory.
+    """
 
 
 class ConflictError(ZDirectFatalError):
-    """A change conflicts with the current state (409, 412, 428)."""
+    """A change conflicts with the current state (409, 412, 428).
+
+    What to do: Compare the current state in the zDirect portal with what was to be changed; somebody else may have
+    changed it. Correct the row or the argument, and run the task again.
+    """
 
 
 class BadRequestError(ZDirectFatalError):
-    """zDirect refuses the request as it is (400 and other 4xx)."""
+    """zDirect refuses the request as it is (400 and other 4xx).
+
+    What to do: The problem title in the message says what zDirect does not accept. Change the argument that it
+    comes from. If you gave none, an assumption about the API may be wrong (docs/assumptions.md).
+    """
 
 
 class ZDirectRetriableError(ZDirectError):
     """The same request may work later.
+
+    A deferrable task waits in the triggerer and goes on, up to ten times in a row; with ``deferrable=False`` it fails
+    for its retries.
 
     :param retry_after: seconds to wait before the next try, at least.
     """
@@ -186,11 +237,17 @@ class ZDirectRetriableError(ZDirectError):
 
 
 class RateLimitedError(ZDirectRetriableError):
-    """429: too many requests."""
+    """429: too many requests.
+
+    What to do: No action needed: the task waits and goes on. If it happens often, run fewer tasks at once, or look
+    for another program that uses the same app.
+    """
 
 
 class UpdatesPausedError(RateLimitedError):
     """The rate limit is used up before all is done; the rest goes on later.
+
+    What to do: No action needed: the task waits for its turn and goes on with the rest.
 
     :param progress: how much was done before that.
     """
@@ -201,68 +258,135 @@ class UpdatesPausedError(RateLimitedError):
 
 
 class ServerError(ZDirectRetriableError):
-    """5xx: zDirect failed."""
+    """5xx, or another answer that was not expected: zDirect failed.
+
+    What to do: No action needed: the task retries after two minutes or more. If it stays, use shorter windows, or
+    give the flow id of the message to Zalando's support.
+    """
 
 
 class TransportError(ZDirectRetriableError):
-    """No answer came, or one that broke off."""
+    """No answer came, or one that broke off.
+
+    What to do: No action needed: the task retries. If it stays, check network, proxy and DNS of the worker, and the
+    connection's timeout.
+    """
 
 
 class NotConnectedError(TransportError):
-    """No connection could be made: the host is unknown, the port refused, or TLS does not work."""
+    """No connection could be made: the host is unknown, the port refused, or TLS does not work.
+
+    What to do: With zDirect's own address the task retries; check network, proxy and DNS of the worker. With a base
+    URL of your own, check that URL; behind a private certificate authority, see docs/connection.md.
+    """
 
 
 class MalformedResponseError(ZDirectRetriableError):
-    """A 200 whose body is not the JSON it should be."""
+    """A 200 whose body is not the JSON it should be.
+
+    What to do: No action needed: the task retries, and nothing of the answer is published. If it stays, report it
+    to Zalando's support with the flow id; if the API has changed, update the provider.
+    """
 
 
 class StorageUnavailableError(ZDirectRetriableError):
-    """The base path or the local disk cannot be used at the moment."""
+    """The base path or the local disk cannot be used at the moment.
+
+    What to do: No action needed if the retry succeeds. If it stays, check the storage connection, its permissions,
+    and the limit of open files on the worker (``ulimit -n``).
+    """
 
 
 class DiskFullError(StorageUnavailableError):
-    """The disk of the base path or of the temporary directory is full."""
+    """The disk of the base path or of the temporary directory is full.
+
+    What to do: Free space in the directory that the message names, or let ``TMPDIR`` or ``base_path`` name another
+    one. The task retries, and goes on with the pages that it has saved.
+    """
 
 
 class DocumentsNotReadyError(ZDirectRetriableError):
-    """zDirect has no shipping documents yet of orders that must have some."""
+    """zDirect has no shipping documents yet of orders that must have some.
+
+    What to do: No action needed: the task retries. If it stays, look at the orders in the zDirect portal, or set
+    ``require_documents=False``.
+    """
 
 
 class ConcurrentRunError(ZDirectRetriableError):
-    """Another run of the same window took away or kept changing the same files."""
+    """Another run of the same window took away or kept changing the same files.
+
+    What to do: No action needed: the task retries, and nothing is lost or doubled. If it happens often, run fewer
+    tasks of a dataset and merchant at once.
+    """
 
 
 class ZDirectDataError(ZDirectError):
-    """The answer is well-formed and wrong; retrying repeats it."""
+    """The answer is well-formed and wrong; retrying repeats it.
+
+    The task fails at once. Nothing that is in doubt was published.
+    """
 
 
 class RejectedRecordsError(ZDirectDataError):
-    """More invalid records than ``max_rejected`` allows."""
+    """More invalid records than ``max_rejected`` allows.
+
+    What to do: Read the file under ``_rejected/`` that the message names: each line has the reason and the record.
+    To publish the valid records all the same, raise ``max_rejected`` and clear the task.
+    """
 
 
 class RejectedUpdatesError(ZDirectDataError):
-    """More updates were refused, in conflict or failed than ``max_failed`` allows."""
+    """More updates were refused, in conflict or failed than ``max_failed`` allows.
+
+    What to do: All rows were tried, and the message names the first ones that failed, with the cause. Correct these
+    rows and run the task again; what was applied is not sent again.
+    """
 
 
 class ShippingDocumentsError(ZDirectDataError):
-    """More orders' shipping documents failed, or contradict each other, than ``max_failed``."""
+    """More orders' shipping documents failed, or contradict each other, than ``max_failed``.
+
+    What to do: The message names the first orders with the cause, and the table ``shipping_document_results`` has
+    all of them. Correct them and run the task again; the others are done.
+    """
 
 
 class TracesLeftError(ZDirectDataError):
-    """After an erasure, files still hold personal data of the erased customers; the message names them."""
+    """After an erasure, files still hold personal data of the erased customers; the message names them.
+
+    What to do: Another program wrote these files. Delete them, or erase the data in them by hand, then clear the
+    task; it writes the certificate once nothing is left.
+    """
 
 
 class FilterIgnoredError(ZDirectDataError):
-    """Rows outside the requested window: the server dropped the time filter."""
+    """Rows outside the requested window or filter: the server ignored what was asked for.
+
+    What to do: Nothing was published. Clear the task to try again. If it stays, report it to Zalando's support; the
+    message names an assumption (docs/assumptions.md) or argument where another one may help.
+    """
 
 
 class EmptyAnswerError(ZDirectDataError):
-    """zDirect answered without any record for a day of which some are published."""
+    """zDirect answered without any record where some are published.
+
+    What to do: Look in the zDirect portal whether there are none. If so, set ``replace_with_empty=True`` and clear
+    the task. Near the end of what zDirect keeps, the records may have expired there; then leave the published ones
+    as they are.
+    """
 
 
 class TooManyRecordsError(ZDirectDataError):
-    """zDirect cannot answer a period that holds so many records; a shorter one it may."""
+    """zDirect cannot answer a period that holds so many records; a shorter one it may.
+
+    What to do: Use shorter windows, or the path that pages (leave ``variant`` out).
+    """
 
 
 class CursorLoopError(ZDirectDataError):
-    """A cursor came back that was followed before."""
+    """A cursor came back that was followed before; the pages would never end.
+
+    What to do: Clear the task: it fetches the window again from its start. If it stays, report it to Zalando's
+    support with the flow id.
+    """

@@ -1,4 +1,4 @@
-"""Writes docs/datasets.md and docs/assumptions.md from the tables and the models."""
+"""Writes the pages that are generated: from the tables, the models, the errors and the DAGs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ from airflow_provider_zdirect.datasets.publication import Days, History, Snapsho
 from airflow_provider_zdirect.datasets.selection import Dates, State, Timestamps
 from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 
+# Beside this file, also where it is run by another.
+sys.path.insert(0, str(Path(__file__).parent))
+from dag_page import dags
+from error_page import errors
+from package_picture import packages
+from table_ddl import ddl
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 INTRODUCTION = """\
@@ -29,6 +36,7 @@ Generated from `airflow_provider_zdirect/datasets/`, the rows and the models, by
 This page lists every dataset with its endpoint and columns. Each is stored under
 `<base_path>/<dataset>/merchant_id=<id>/date=<YYYY-MM-DD>/`, as Parquet (zstd) or as JSON lines (gzip). The date is
 the UTC date of the record's own time, or the requested date where zDirect is requested by date.
+[Reading the data](reading.md) has examples and statements for every reader.
 
 ## How a record becomes a row
 
@@ -67,35 +75,6 @@ the UTC date of the record's own time, or the requested date where zDirect is re
 """
 
 
-READING = """\
-
-## Reading the tables
-
-Each folder `<base_path>/<dataset>/` is one table: Parquet files with the same columns, in folders `merchant_id=` and
-`date=`, which readers show as columns. The folder contains nothing else.
-
-```python
-import duckdb
-import pandas
-import polars
-import pyarrow.dataset
-
-in_pandas = pandas.read_parquet("zdirect/returned_items")
-in_pandas["date"] = pandas.to_datetime(in_pandas["date"])
-in_polars = polars.read_parquet("zdirect/returned_items", hive_partitioning=True)
-in_arrow = pyarrow.dataset.dataset("zdirect/returned_items", partitioning="hive").to_table()
-in_duckdb = duckdb.sql("FROM read_parquet('zdirect/returned_items/**/*.parquet', hive_partitioning = true)")
-```
-
-The folder column `date` is a date in DuckDB and Polars, but a category of texts in pandas and text in pyarrow.
-Convert it before you compare it with dates: in pandas as above, in pyarrow with
-`in_arrow["date"].cast(pyarrow.date32())`.
-
-In Spark: `spark.read.parquet("s3a://bucket/zdirect/returned_items")`; a Glue crawler reads the folder as one table.
-`shipping_documents/` holds PDF files and is not a table.
-"""
-
-
 ASSUMPTIONS_INTRODUCTION = """\
 # Assumptions about the API
 
@@ -118,7 +97,15 @@ arguments of the operators (`variant`, `path`, `create_by`).
 
 
 def documents() -> dict[str, str]:
-    return {"datasets.md": datasets(), "assumptions.md": assumptions()}
+    """The text of each page and file by its name under docs."""
+    return {
+        "assumptions.md": assumptions(),
+        "dags.md": dags(),
+        "datasets.md": datasets(),
+        "errors.md": errors(),
+        "images/packages.svg": packages(),
+        **ddl(),
+    }
 
 
 def assumptions() -> str:
@@ -136,9 +123,7 @@ def _others(field: FieldInfo) -> str:
 
 
 def datasets() -> str:
-    return "\n".join(
-        [INTRODUCTION.rstrip("\n"), READING, *(line for dataset in DATASETS.values() for line in _section(dataset))]
-    )
+    return "\n".join([INTRODUCTION, *(line for dataset in DATASETS.values() for line in _section(dataset))])
 
 
 def _section(dataset: Dataset) -> Iterator[str]:
@@ -268,5 +253,6 @@ def _type(kind: pa.DataType) -> str:
 
 if __name__ == "__main__":
     for name, text in documents().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text)
         sys.stdout.write(f"docs/{name} written\n")

@@ -58,8 +58,9 @@ def publish_everything(root: Path) -> None:
         _publish_orders_work(OrderWorld(emulator, root))
     with stock_emulator() as emulator:
         world = StockWorld(emulator, root)
-        world.write("stock.csv", [{"ean": ean(number), "quantity": number} for number in range(3)])
-        world.run(world.job())
+        rows = [{"ean": ean(number), "quantity": number} for number in range(3)]
+        world.write("stock.csv", [*rows, {"ean": "rejected", "quantity": 1}])
+        world.run(world.job(max_rejected=1))
     landing = Landing(root)
     landing.land_month({3: [movement()], 4: [movement(quantity=2), movement("PL", "SE")]})
     landing.report()

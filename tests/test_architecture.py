@@ -34,7 +34,6 @@ FLOORS: list[set[str]] = [
     {"airflow_sdk"},
     {"recording"},
     {"coverage"},
-    {"airflow_sdk"},
     {"pipeline"},
     {"shipping_documents"},
     {"orders", "stocks", "inbound", "intrastat"},
@@ -130,6 +129,15 @@ def test_the_drawn_error_tree_is_the_real_one() -> None:
     for name, error in vars(exceptions).items():
         if isinstance(error, type) and issubclass(error, exceptions.ZDirectError):
             assert f" {name} " in drawn.replace("\n", " \n "), name
+
+
+def test_every_error_says_in_its_docstring_what_to_do() -> None:
+    """``docs/errors.md`` is made of it. The bases say what happens to the task."""
+    bases = ("ZDirectError", "ZDirectFatalError", "ZDirectRetriableError", "ZDirectDataError")
+    for name, error in vars(exceptions).items():
+        if isinstance(error, type) and issubclass(error, exceptions.ZDirectError) and name not in bases:
+            _, _, more = (error.__doc__ or "").partition("\n\n")
+            assert more.strip().startswith("What to do: "), name
 
 
 def test_every_error_can_cross_a_process_border() -> None:

@@ -7,11 +7,9 @@ import runpy
 from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from emulated_time import replace_system_clock
 from extraction import Extraction
 from state_extraction import StateExtraction
 
@@ -92,47 +90,6 @@ def test_modules_that_the_paragraph_of_a_room_names_are_in_it() -> None:
     assert {one for one in named if not (ROOT / "airflow_provider_zdirect" / one[0] / f"{one[1]}.py").exists()} == set()
 
 
-def test_the_script_in_the_architecture_runs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
-    with EmulatorServer(now="2026-11-22T10:00:00+00:00") as emulator:
-        replace_system_clock(monkeypatch, emulator)
-        here = f'ClientConfig("demo", "demo-secret", base_url="{emulator.url}")'
-        for said, meant in (
-            ('ClientConfig("client-id", "client-secret")', here),
-            ("/data/zdirect", str(tmp_path)),
-        ):
-            assert said in script
-            script = script.replace(said, meant)
-        exec(compile(script, "architecture.md", "exec"), {})
-        truth = emulator.truth(
-            "received_items", emulator.merchant_ids[0], "2026-11-20T10:00:00+00:00", "2026-11-20T11:00:00+00:00"
-        )
-    assert f"'records': {len(truth)}," in capsys.readouterr().out
-
-
-def test_the_duckdb_line_of_the_readme_reads_what_was_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (query,) = re.findall(r'duckdb -c "(.*)"', (ROOT / "README.md").read_text())
-    window = Window.of_day(date(2026, 11, 20))
-    with EmulatorServer(now="2026-11-22T10:00:00+00:00") as emulator:
-        Extraction(emulator, tmp_path / "zdirect").run("received_items", window)
-        truth = emulator.truth("received_items", emulator.merchant_ids[0], window.start, window.end)
-    monkeypatch.chdir(tmp_path)
-    assert duckdb.sql(query).fetchall() == [(date(2026, 11, 20), len(truth))]
-
-
-def test_the_dag_of_the_readme_is_one() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert "\n):\n    ZDirectExtractOperator(" in program
-    names: dict[str, Any] = {}
-    exec(compile(program.replace("\n):\n", "\n) as dag:\n"), "README.md", "exec"), names)
-    (task,) = names["dag"].tasks
-    assert (task.dag_id, task.dataset) == ("my_returns", "returned_items")
-
-
 def test_the_query_of_the_orders_reads_what_was_sold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (query,) = re.findall(r'duckdb -c "(.*)"', (ROOT / "docs" / "orders.md").read_text())
     day = Window.of_day(date(2026, 11, 19))
@@ -157,33 +114,6 @@ def test_the_tests_that_the_comparison_names_are_there() -> None:
         assert named or "Airflow's own" in proof, row
         for path, _, test in (name.partition("::") for name in named):
             assert f"def {test}" in (ROOT / path).read_text(), test
-
-
-TASKS = {
-    "exactly-once.md": {"compact"},
-    "orders.md": {"orders"},
-    "order-updates.md": {"missing"},  # of the last of its DAGs
-    "movement-reports.md": {"intrastat", "ready"},
-    "liquidation.md": {"refetch"},
-    "inbound.md": {"dispatch"},  # of the last of its DAGs
-    "stocks.md": {"stock"},
-    "other-endpoints.md": {"granted", "centers", "channels"},
-    "shipping-documents.md": {"shipping_documents"},
-}
-
-
-@pytest.mark.parametrize("document", TASKS)
-def test_the_tasks_in_the_documents_are_tasks(document: str) -> None:
-    from airflow_provider_zdirect.airflow_sdk import DAG
-
-    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
-    names: dict[str, Any] = {}
-    with DAG("documented", schedule=None) as dag:
-        for program in programs:
-            exec(
-                compile(re.sub(r"^(with DAG.*):$", r"\1 as own:", program, flags=re.MULTILINE), document, "exec"), names
-            )
-    assert {*dag.task_ids, *(names["own"].task_ids if "own" in names else [])} == TASKS[document]
 
 
 def test_the_queries_of_the_documents_read_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,14 +103,3 @@ def test_what_the_api_calls_like_a_folder_is_kept_under_another_name(root: Path)
         rows = pandas.read_parquet(root / table)
         assert rows["api_merchant_id"].notna().all()
         assert (rows["api_merchant_id"] == rows["merchant_id"].astype(str)).all()
-
-
-def test_the_readers_of_the_documents_read_what_was_published(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    monkeypatch.chdir(root.parent)
-    names: dict[str, Any] = {}
-    exec(compile(program, "datasets.md", "exec"), names)
-    count = sum(pq.read_metadata(path).num_rows for path in files(root / "returned_items"))
-    found = [len(names[reader]) for reader in ("in_pandas", "in_polars", "in_arrow", "in_duckdb")]
-    assert found == [count] * 4

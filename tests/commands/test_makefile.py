@@ -17,6 +17,7 @@ TARGETS = (
     "up",
     "bench",
     "docs",
+    "screenshots",
     "lint",
     "audit",
     "sbom",

@@ -37,7 +37,7 @@ class Outcome:
 
 
 def dag_runner(emulator: EmulatorServer, base: Path, folder: Path) -> Callable[..., Outcome]:
-    """Runs a DAG against the emulator.
+    """Runs a DAG against the emulator: one of the project's, or the first of a program.
 
     :param base: below which it writes.
     :param folder: for the one DAG: dag.test() reads all of its folder.
@@ -49,6 +49,7 @@ def dag_runner(emulator: EmulatorServer, base: Path, folder: Path) -> Callable[.
         run_type: str = "",
         assumptions: Mapping[str, Any] | None = None,
         merchants: Mapping[str, str] | None = None,
+        program: str | None = None,
         **conf: Any,
     ) -> Outcome:
         connection = connection_to(emulator, extra={"assumptions": assumptions or {}, "merchants": merchants or {}})
@@ -58,7 +59,11 @@ def dag_runner(emulator: EmulatorServer, base: Path, folder: Path) -> Callable[.
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
             "ZDIRECT_BASE_PATH": base.as_uri(),
         }
-        shutil.copy(airflow_home.PROJECT / "dags" / f"{dag_id}.py", folder)
+        file = folder / f"{dag_id}.py"
+        if program is None:
+            shutil.copy(airflow_home.PROJECT / "dags" / file.name, file)
+        else:
+            file.write_text(program, encoding="utf-8")
         arguments = (dag_id, logical_date.isoformat(), json.dumps(conf), run_type)
         done = run_forked(run_dag_module.main, *arguments, environment=environment)
         log = done.stdout + done.stderr
