@@ -15,8 +15,8 @@ FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers te
 
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
-COMPILE = $(UV) pip compile - pyproject.toml --extra dev --extra distributed --extra docs --extra emulator --extra fuzz \
-	--extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+COMPILE = $(UV) pip compile - pyproject.toml --extra azure --extra dev --extra distributed --extra docs --extra emulator --extra fuzz --extra gcs \
+	--extra openlineage --extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 FAST = -m "not exhaustive and not certification and not distributed and not browser"
 
