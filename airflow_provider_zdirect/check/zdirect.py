@@ -144,7 +144,8 @@ class ZDirectChecks:
                 Status.FAIL,
                 "merchants",
                 f"The app may not use {', '.join(map(in_words, lacking))}; it may use "
-                f"{', '.join(map(in_words, granted))}. What to do: Correct the merchant id, or grant the merchant to the app in the zDirect portal.",
+                f"{', '.join(map(in_words, granted))}. What to do: Correct the "
+                "merchant, or grant the merchant to the app in the zDirect portal.",
             )
         else:
             one = "1 merchant" if len(granted) == 1 else f"{len(granted)} merchants"
