@@ -154,7 +154,7 @@ def asset(camera: Camera) -> None:
 
 
 def coverage(camera: Camera) -> None:
-    camera.height(640)
+    camera.height(780)
     camera.open("/", "Browse")
     camera.page.get_by_role("button", name="Browse").first.click()
     camera.page.get_by_role("menuitem", name="zDirect coverage").click()
