@@ -53,7 +53,7 @@ class Outcome:
         match error:
             case RateLimitedError() | ServerError():
                 wait = f"Run the check again in {error.retry_after:.0f} s"
-                error = error.with_message(error.message, remedy=f"{wait}; if it stays, ask Zalando's support.")
+                error = error.with_message(error.message, remedy=f"{wait}; if it persists, ask Zalando's support.")
             case MalformedResponseError() | BadRequestError() if error.path != TOKEN_PATH:
                 error = error.with_message(error.message, remedy=SEND_FILE)
         return cls(status, check, str(error), type(error).__name__)

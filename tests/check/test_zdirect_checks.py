@@ -110,7 +110,7 @@ def test_too_many_token_requests_say_when_to_come_back(check: Any, emulator: Emu
     )
     line = check().line("token")
     assert line.startswith("FAIL token")
-    assert line.endswith("What to do: Run the check again in 41 s; if it stays, ask Zalando's support.")
+    assert line.endswith("What to do: Run the check again in 41 s; if it persists, ask Zalando's support.")
     assert sent(emulator) == ["POST /auth/token"]
 
 
