@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check came to, and how it is told."""
+"""The outcome of a check, and its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Status(StrEnum):
     FAIL = "FAIL"
 
 
-SEND_FILE = "Send the file that is named below with an issue: zDirect answers otherwise than is assumed."
+SEND_FILE = "Open an issue and attach the file that is named below: zDirect's answer differs from what is assumed."
 
 EXIT_CODES = {Status.OK: 0, Status.SKIP: 0, Status.WARN: 1, Status.FAIL: 2}
 
