@@ -265,8 +265,8 @@ def coverage_params() -> dict[str, Param]:
         ),
         "since": _text(
             "Since",
-            "Windows are expected from this time on, such as 2026-09-01T00:00:00Z. Empty: from the first window of each "
-            "merchant and dataset on.",
+            "Windows are expected from this time on, such as 2026-09-01T00:00:00Z. Empty: from the first window of "
+            "each merchant and dataset on.",
             format="date-time",
         ),
     }

@@ -54,8 +54,8 @@ class ZDirectCoverageOperator(ZDirectOperator):
         the app may use.
     :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
         with at least one window at ``base_path``.
-    :param since: windows are expected from then on (aware datetime or ISO 8601 text); None: from the first known window of
-        a dataset and merchant on, or of another merchant, if it has none.
+    :param since: windows are expected from then on (aware datetime or ISO 8601 text); None: from the first known window
+        of a dataset and merchant on, or of another merchant, if it has none.
     :param days: how many days to cover, today (UTC) included.
     :param warn_days: a gap is urgent if zDirect deletes its start within this many days.
     :param grace_hours: how long after its end, or after a daily report is due, a window may be missing.
