@@ -13,7 +13,7 @@ from airflow import settings
 from sqlalchemy.orm import configure_mappers
 
 import airflow_provider_zdirect
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS, Stats
 
 for _module in walk_packages(airflow_provider_zdirect.__path__, "airflow_provider_zdirect."):
     # A run imports neither the emulator nor the pages of the UI, which Airflow 2 does not have.
@@ -64,3 +64,9 @@ def configure() -> None:
     settings.dispose_orm()
     settings.configure_vars()
     settings.configure_orm()
+    if not AIRFLOW_V_3_2_PLUS:
+        # Chosen when Airflow is imported: where its metrics go.
+        kind = type(Stats)
+        del kind.factory
+        Stats.instance = None
+        kind.__init__(Stats)

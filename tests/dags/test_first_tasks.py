@@ -145,7 +145,7 @@ def test_a_scheduled_run_of_the_backfill_dag_fetches_nothing_and_says_so(monkeyp
 @pytest.mark.parametrize(
     ("name", "value", "named"),
     [
-        ("merchant_ids", [ID, "4711"], "merchant_ids: '4711' is not a UUID (entry 2)"),
+        ("merchant_ids", [ID, "4711"], "merchant_ids: '4711' is not a UUID, nor can it be a merchant's name (entry 2)"),
         ("merchant_ids", [""], "merchant_ids has only blank entries"),
         ("base_path", "file://data/zd", "base_path='file://data/zd' has one slash too few"),
         ("merchant_ids", [ID, 4711], "merchant_ids: entry 2 is 4711"),

@@ -52,7 +52,7 @@ def advices(emulator, tmp_path, monkeypatch):
     """The advices whose tours are asked for, by the task, for a value of ``tours_by``."""
 
     def of(tours_by):
-        params = {"tours_by": tours_by, "base_path": str(tmp_path)}
+        params = {"conn_id": "zdirect_default", "tours_by": tours_by, "base_path": str(tmp_path)}
         monkeypatch.setattr(tasks, "get_current_context", lambda: {"params": params})
         return tasks.advices_to_track.function(emulator.merchant_ids[0])
 
