@@ -110,7 +110,7 @@ def connection_form(camera: Camera) -> None:
     for name, value in fields.items():
         form.locator(f"input[name={name}]").fill(value)
     camera.take("connection-form", form)
-    camera.height(1750)
+    camera.height(2200)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     camera.take("connection-extra", form)
     form.get_by_role("button", name="Save").click()
