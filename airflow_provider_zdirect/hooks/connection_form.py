@@ -54,8 +54,8 @@ EXTRA_FIELDS = (
     ExtraField(
         "merchants",
         "Names of merchants (JSON)",
-        'For example {"shop-de": "01234567-89ab-cdef-0123-456789abcdef"}. A name works wherever an id does, and is shown '
-        "in the UI and in logs; stored data keep the ids.",
+        'For example {"shop-de": "01234567-89ab-cdef-0123-456789abcdef"}. A name works wherever an id does, and is '
+        "shown in the UI and in logs; stored data keep the ids.",
         kind="object",
     ),
     ExtraField(
