@@ -8,7 +8,7 @@
     │   │       └── RetentionError       the window starts before the data that zDirect keeps
     │   ├── AuthenticationError          client id or secret refused, or the token refused twice (401)
     │   ├── PermissionDeniedError        scope, merchant or app mode not granted (403)
-    │   ├── MissingReportsError          a month's report is asked for, and daily reports of it are not published
+    │   ├── MissingReportsError          daily reports of the requested month are not published
     │   ├── UnfilledGapsError            windows are missing, and zDirect deletes them soon
     │   ├── NotFoundError                merchant or resource unknown (404)
     │   ├── AnswerTooLargeError          an answer is larger than ``max_answer_size``
@@ -16,24 +16,24 @@
     │   └── BadRequestError              zDirect refuses the request as it is (other 4xx)
     ├── ZDirectRetriableError            the same request may work later; carries ``retry_after``
     │   ├── RateLimitedError             429
-    │   │   └── UpdatesPausedError       so many orders are to be updated that the rate limit is used up
+    │   │   └── UpdatesPausedError       the rate limit is used up before all updates are sent
     │   ├── ServerError                  5xx
-    │   ├── TransportError               no answer, or one that broke off
+    │   ├── TransportError               no answer, or one that was cut off
     │   │   └── NotConnectedError        no connection: unknown host, refused port, no TLS
-    │   ├── MalformedResponseError       a 200 that is not the JSON it should be
+    │   ├── MalformedResponseError       a 200 answer that is not the expected JSON
     │   ├── StorageUnavailableError      the base path or the local disk cannot be used at the moment
     │   │   └── DiskFullError                the disk of the base path or of the temporary directory is full
-    │   ├── DocumentsNotReadyError       zDirect has no shipping documents yet of orders that must have some
-    │   └── ConcurrentRunError           another run of the same window took away or kept changing the same files
-    └── ZDirectDataError                 the answer is well-formed and wrong; retrying repeats it
+    │   ├── DocumentsNotReadyError       zDirect has no shipping documents yet for orders that must have them
+    │   └── ConcurrentRunError           another run of the same window removed or kept changing the same files
+    └── ZDirectDataError                 the answer is well-formed but wrong; a retry would get the same
         ├── RejectedRecordsError         more invalid records than ``max_rejected``
         ├── RejectedUpdatesError         more updates were refused, in conflict or failed than ``max_failed``
         ├── ShippingDocumentsError       more orders' documents failed or contradict each other than ``max_failed``
         ├── TracesLeftError              files still hold personal data of erased customers
         ├── FilterIgnoredError           rows outside the requested window: the server dropped the filter
         ├── EmptyAnswerError             no record for a day of which some are published
-        ├── TooManyRecordsError          zDirect cannot answer a period that holds so many records
-        └── CursorLoopError              a cursor came back that was followed before
+        ├── TooManyRecordsError          the period has more records than zDirect can return at once
+        └── CursorLoopError              zDirect returned a cursor that was followed before
 
 Each carries what a person needs (status, flow id, path, problem title, what to do) and never a secret. Its text is one
 line: it may quote answers and files, which must not forge lines of a log.
@@ -159,7 +159,7 @@ class RetentionError(WindowError):
 
 
 class MissingReportsError(ZDirectFatalError):
-    """A month's report is asked for, and daily reports of that month are not published.
+    """Daily reports of the requested month are not published.
 
     What to do: Backfill the missing days with the DAG of the daily reports (the message names the days), then clear
     the task; or set ``allow_missing_days=True`` for a report that names what is missing.
@@ -174,7 +174,7 @@ class UnfilledGapsError(ZDirectFatalError):
 
 
 class AuthenticationError(ZDirectFatalError):
-    """The client id or secret was refused, or a fresh token was (401).
+    """zDirect refused the client id, the secret or a fresh token (401).
 
     What to do: Copy client id and client secret again from the app in the zDirect portal, and check that the
     connection's environment is the mode of that app. The connection's Test button shows whether it works.
@@ -199,9 +199,9 @@ class NotFoundError(ZDirectFatalError):
 
 
 class AnswerTooLargeError(ZDirectFatalError):
-    """An answer is larger than ``max_answer_size``; it was refused while it came in.
+    """An answer is larger than ``max_answer_size``, and was refused before it was complete.
 
-    What to do: Ask for less at once (a shorter window), or raise ``max_answer_size`` in the connection if the
+    What to do: Request less at once (a shorter window), or raise ``max_answer_size`` in the connection if the
     worker has the memory.
     """
 
@@ -209,8 +209,8 @@ class AnswerTooLargeError(ZDirectFatalError):
 class ConflictError(ZDirectFatalError):
     """A change conflicts with the current state (409, 412, 428).
 
-    What to do: Compare the current state in the zDirect portal with what was to be changed; somebody else may have
-    changed it. Correct the row or the argument, and run the task again.
+    What to do: Compare the current state in the zDirect portal with your change; somebody else may have made
+    another. Correct the row or the argument, and run the task again.
     """
 
 
@@ -245,7 +245,7 @@ class RateLimitedError(ZDirectRetriableError):
 
 
 class UpdatesPausedError(RateLimitedError):
-    """The rate limit is used up before all is done; the rest goes on later.
+    """The rate limit is used up before all updates are sent; the rest follows later.
 
     What to do: No action needed: the task waits for its turn and goes on with the rest.
 
@@ -258,17 +258,17 @@ class UpdatesPausedError(RateLimitedError):
 
 
 class ServerError(ZDirectRetriableError):
-    """5xx, or another answer that was not expected: zDirect failed.
+    """zDirect failed: 5xx, or another unexpected answer.
 
-    What to do: No action needed: the task retries after two minutes or more. If it stays, use shorter windows, or
+    What to do: No action needed: the task retries after two minutes or more. If it persists, use shorter windows, or
     give the flow id of the message to Zalando's support.
     """
 
 
 class TransportError(ZDirectRetriableError):
-    """No answer came, or one that broke off.
+    """No answer arrived, or it was cut off.
 
-    What to do: No action needed: the task retries. If it stays, check network, proxy and DNS of the worker, and the
+    What to do: No action needed: the task retries. If it persists, check network, proxy and DNS of the worker, and the
     connection's timeout.
     """
 
@@ -282,9 +282,9 @@ class NotConnectedError(TransportError):
 
 
 class MalformedResponseError(ZDirectRetriableError):
-    """A 200 whose body is not the JSON it should be.
+    """A 200 answer whose body is not the expected JSON.
 
-    What to do: No action needed: the task retries, and nothing of the answer is published. If it stays, report it
+    What to do: No action needed: the task retries, and nothing of the answer is published. If it persists, report it
     to Zalando's support with the flow id; if the API has changed, update the provider.
     """
 
@@ -292,7 +292,7 @@ class MalformedResponseError(ZDirectRetriableError):
 class StorageUnavailableError(ZDirectRetriableError):
     """The base path or the local disk cannot be used at the moment.
 
-    What to do: No action needed if the retry succeeds. If it stays, check the storage connection, its permissions,
+    What to do: No action needed if the retry succeeds. If it persists, check the storage connection, its permissions,
     and the limit of open files on the worker (``ulimit -n``).
     """
 
@@ -306,15 +306,15 @@ class DiskFullError(StorageUnavailableError):
 
 
 class DocumentsNotReadyError(ZDirectRetriableError):
-    """zDirect has no shipping documents yet of orders that must have some.
+    """zDirect has no shipping documents yet for orders that must have them.
 
-    What to do: No action needed: the task retries. If it stays, look at the orders in the zDirect portal, or set
+    What to do: No action needed: the task retries. If it persists, check the orders in the zDirect portal, or set
     ``require_documents=False``.
     """
 
 
 class ConcurrentRunError(ZDirectRetriableError):
-    """Another run of the same window took away or kept changing the same files.
+    """Another run of the same window removed or kept changing the same files.
 
     What to do: No action needed: the task retries, and nothing is lost or doubled. If it happens often, run fewer
     tasks of a dataset and merchant at once.
@@ -322,7 +322,7 @@ class ConcurrentRunError(ZDirectRetriableError):
 
 
 class ZDirectDataError(ZDirectError):
-    """The answer is well-formed and wrong; retrying repeats it.
+    """The answer is well-formed but wrong; a retry would get the same.
 
     The task fails at once. Nothing that is in doubt was published.
     """
@@ -361,32 +361,32 @@ class TracesLeftError(ZDirectDataError):
 
 
 class FilterIgnoredError(ZDirectDataError):
-    """Rows outside the requested window or filter: the server ignored what was asked for.
+    """The answer has rows outside the requested window or filter: zDirect ignored it.
 
-    What to do: Nothing was published. Clear the task to try again. If it stays, report it to Zalando's support; the
+    What to do: Nothing was published. Clear the task to try again. If it persists, report it to Zalando's support; the
     message names an assumption (docs/assumptions.md) or argument where another one may help.
     """
 
 
 class EmptyAnswerError(ZDirectDataError):
-    """zDirect answered without any record where some are published.
+    """zDirect returned no records where some are published.
 
-    What to do: Look in the zDirect portal whether there are none. If so, set ``replace_with_empty=True`` and clear
+    What to do: Check in the zDirect portal that there are none. If so, set ``replace_with_empty=True`` and clear
     the task. Near the end of what zDirect keeps, the records may have expired there; then leave the published ones
     as they are.
     """
 
 
 class TooManyRecordsError(ZDirectDataError):
-    """zDirect cannot answer a period that holds so many records; a shorter one it may.
+    """The period has more records than zDirect can return at once.
 
     What to do: Use shorter windows, or the path that pages (leave ``variant`` out).
     """
 
 
 class CursorLoopError(ZDirectDataError):
-    """A cursor came back that was followed before; the pages would never end.
+    """zDirect returned a cursor that was followed before; the pages would never end.
 
-    What to do: Clear the task: it fetches the window again from its start. If it stays, report it to Zalando's
+    What to do: Clear the task: it fetches the window again from its start. If it persists, report it to Zalando's
     support with the flow id.
     """

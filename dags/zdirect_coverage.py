@@ -21,15 +21,15 @@ DOC = """
 ### Coverage
 
 Every day, for all merchants: which windows of each dataset have landed, which are missing or landed with rejected
-records, and in how many days zDirect deletes what is missing. The result is one page,
-`<base_path>/_reports/coverage/coverage.html`, with the same as `coverage.json` and `coverage.parquet`.
+records, and in how many days zDirect deletes what is missing. The result is a page,
+`<base_path>/_reports/coverage/coverage.html`, with `coverage.json` and `coverage.parquet` beside it.
 
 * The run **fails** if zDirect deletes the start of a gap within `warn_days`; the error names the worst gaps, with the
   commands that fill them. With `fail_on_gap` off it only notifies.
 * Urgent gaps are in the task's log, and are sent to `notify_email`.
-* It asks zDirect for nothing but the merchants, where neither `merchant_ids` nor the connection names them.
+* It sends zDirect no request, except for the list of merchants if neither `merchant_ids` nor the connection names them.
 
-Do not backfill it: it looks at the present state. `docs/coverage.md` explains the statuses and the files.
+Do not backfill it: it reports the present state. `docs/coverage.md` explains the statuses and the files.
 """
 
 with DAG(

@@ -24,7 +24,7 @@ key where Airflow has partitions. (Not by a run that was triggered with another 
 base path or other merchants.)
 
 * An empty report counts once Zalando has one of a later day, or after six days; the day is then complete, without rows.
-* With `ZDIRECT_DEADLINE_HOURS` set (Airflow 3.1), a report that is so many hours late raises an alert.
+* With `ZDIRECT_DEADLINE_HOURS` set (Airflow 3.1 and later), a report that is later than that raises an alert.
 * **Triggered by hand** it takes `from` and `to` (midnights, UTC), a report per day; both empty means the day before the
   logical date (which the dialog fills in; over the REST API, give one).
 * **Backfill** (UI or `airflow backfill create`) takes up to 100 days; days long past are not waited for. On Airflow

@@ -82,7 +82,7 @@ Generated from `airflow_provider_zdirect/datasets/assumptions.py` by `make docs`
 
 Some facts about zDirect's API are not documented, or are documented in two ways. The provider assumes the defaults
 below. If zDirect behaves differently for your app, set it once in the zDirect connection, in the extra field
-`assumptions`:
+`assumptions`. A [check of the connection](check.md) records which of them zDirect's answers confirm or contradict.
 
 ```json
 {"environment": "production", "assumptions": {"orders_page_size": 500, "liquidation_last_date": "exclusive"}}

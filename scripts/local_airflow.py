@@ -37,11 +37,15 @@ class LocalAirflow:
 
     :param home: the directory; ``data``, ``logs`` and ``airflow`` are made in it.
     :param settings: more of Airflow's configuration, as ``SECTION__OPTION``.
+    :param merchants: names of merchants, for the connection.
     """
 
-    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, settings: Mapping[str, str] | None = None, merchants: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self._settings = dict(settings or {})
+        self._merchants = dict(merchants or {})
         self.data = home / "data"
         self.logs = home / "logs"
         self.url = f"http://127.0.0.1:{free_port(8080)}"
@@ -181,7 +185,7 @@ class LocalAirflow:
             "host": self.emulator_url,
             "login": "demo",
             "password": "demo-secret",
-            "extra": {"environment": "production"},
+            "extra": {"environment": "production", "merchants": self._merchants},
         }
         settings = {
             "CORE__DAGS_FOLDER": str(PROJECT / "dags"),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -28,6 +29,10 @@ IMAGES = ROOT / "docs" / "images"
 RECORD = IMAGES / "screenshots.json"
 DAG_ID = "zdirect_stock_movements"
 HOURS = 4
+MERCHANT_NAMES = ("shop-de", "shop-pl")
+COVERED_DAYS = 40
+GAP = timedelta(days=21), timedelta(days=20, hours=19)
+"""How long ago it begins and ends; the picture of the coverage shows it."""
 DIALOG = "[role=dialog][aria-modal=true][data-state=open]"
 ARGUMENTS = [
     "--headless",
@@ -105,7 +110,7 @@ def connection_form(camera: Camera) -> None:
     for name, value in fields.items():
         form.locator(f"input[name={name}]").fill(value)
     camera.take("connection-form", form)
-    camera.height(1750)
+    camera.height(2200)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     camera.take("connection-extra", form)
     form.get_by_role("button", name="Save").click()
@@ -148,12 +153,23 @@ def asset(camera: Camera) -> None:
     camera.take("asset")
 
 
+def coverage(camera: Camera) -> None:
+    camera.height(780)
+    camera.open("/", "Browse")
+    camera.page.get_by_role("button", name="Browse").first.click()
+    camera.page.get_by_role("menuitem", name="zDirect coverage").click()
+    frame = camera.page.frame_locator("iframe[title='zDirect coverage']")
+    frame.locator("tr[data-gap]").first.wait_for()
+    camera.take("coverage")
+
+
 PICTURES: Mapping[str, Callable[[Camera], None]] = {
     "dag-list": dag_list,
     "connection-form-empty connection-form connection-extra connection-test": connection_form,
     "trigger-dialog backfill-dialog": dialogs,
     "run": runs,
     "asset": asset,
+    "coverage": coverage,
 }
 """Names of pictures, and what takes them. A page of one's own is one more row here, and in ``fingerprints``."""
 
@@ -173,12 +189,14 @@ def fingerprints() -> dict[str, str]:
     shown = dags[DAG_ID]
     params = [(name, shown.params.get_param(name).schema) for name in shown.params]
     tasks = [(task.task_id, str(getattr(task, "map_index_template", ""))) for task in shown.tasks]
+    page = ROOT / "airflow_provider_zdirect" / "coverage"
     showing: dict[str, Any] = {
         "dag-list": [(name, sorted(dag.tags), schedule_of(dag)) for name, dag in dags.items()],
         **dict.fromkeys(pictures_of(connection_form), fields),
         **dict.fromkeys(pictures_of(dialogs), params),
         "run": tasks,
         "asset": tasks,
+        "coverage": [path.read_text(encoding="utf-8") for path in (page / "page.py", *sorted(page.glob("assets/*")))],
     }
     texts = {name: json.dumps(what, default=str) for name, what in showing.items()}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in sorted(texts.items())}
@@ -190,13 +208,18 @@ def schedule_of(dag: Any) -> str:
 
 @contextmanager
 def running() -> Iterator[tuple[str, str]]:
-    """An Airflow in which a few hours were fetched; its address and the emulator's."""
+    """An Airflow in which a few weeks were fetched, the last hours by a DAG; its address and the emulator's."""
     sys.path.insert(0, str(Path(__file__).parent))
     from local_airflow import LocalAirflow
 
+    from airflow_provider_zdirect.emulator.catalog import merchant_id
+    from airflow_provider_zdirect.emulator.state import Settings
+
+    merchants = {name: merchant_id(Settings.seed, index) for index, name in enumerate(MERCHANT_NAMES)}
     shutil.rmtree(HOME, ignore_errors=True)
-    airflow = LocalAirflow(HOME, {"SCHEDULER__USE_JOB_SCHEDULE": "False"})
+    airflow = LocalAirflow(HOME, {"SCHEDULER__USE_JOB_SCHEDULE": "False"}, merchants)
     with airflow.running():
+        asyncio.run(fetch_weeks(airflow.emulator_url, airflow.data, list(merchants.values())))
         dags = len(list((ROOT / "dags").glob("zdirect_*.py")))
         airflow.wait_for("the DAGs", lambda: airflow.api("/dags?limit=100")["total_entries"] >= dags)
         end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
@@ -207,6 +230,35 @@ def running() -> Iterator[tuple[str, str]]:
         airflow.wait_for("the runs", lambda: airflow.api(runs)["total_entries"] >= HOURS, seconds=600)
         yield airflow.url, airflow.emulator_url
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+async def fetch_weeks(emulator_url: str, data: Path, merchant_ids: list[str]) -> None:
+    """Publish what the picture of the coverage shows: all merchants' weeks, but for a gap of the first one."""
+    import fsspec
+
+    from airflow_provider_zdirect.client import ClientConfig, ZDirectClient
+    from airflow_provider_zdirect.datasets.table import get_dataset
+    from airflow_provider_zdirect.pipeline.extract import ExtractJob, extract
+    from airflow_provider_zdirect.publish.place import Place
+    from airflow_provider_zdirect.windows import Window
+
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = today - timedelta(days=COVERED_DAYS), today
+    gap = Window(today - GAP[0], today - GAP[1])
+    async with ZDirectClient(ClientConfig("demo", "demo-secret", base_url=emulator_url)) as client:
+        for merchant_id in merchant_ids:
+            place = Place(fsspec.filesystem("file"), str(data), f"file://{data}", merchant_id, environment="production")
+            with_gap = merchant_id == merchant_ids[0]
+            windows = [Window(start, gap.start), Window(gap.end, end)] if with_gap else [Window(start, end)]
+            days = [start + timedelta(days=days) for days in range(COVERED_DAYS)]
+            fetched = {
+                "received_items": windows,
+                "returned_items": [Window(today - timedelta(days=6), today)],
+                "liquidated_items": [Window(day, day + timedelta(days=1)) for day in days],
+            }
+            for dataset, its_windows in fetched.items():
+                for window in its_windows:
+                    await extract(ExtractJob(place, get_dataset(dataset), window), client)
 
 
 def take_all(url: str, emulator_url: str, names: list[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-ABOUT = "Say what works with a zDirect connection, and what is missing: a line for each check."
+ABOUT = "Test what works with a zDirect connection and what is missing, a line for each check."
 
 MORE = (
     "Nothing is changed at zDirect. At most one access token is requested, then the identity of the app, and one page "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check came to, and how it is told."""
+"""The outcome of a check, and its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Status(StrEnum):
     FAIL = "FAIL"
 
 
-SEND_FILE = "Send the file that is named below with an issue: zDirect answers otherwise than is assumed."
+SEND_FILE = "Open an issue and attach the file that is named below: zDirect's answer differs from what is assumed."
 
 EXIT_CODES = {Status.OK: 0, Status.SKIP: 0, Status.WARN: 1, Status.FAIL: 2}
 
@@ -53,7 +53,7 @@ class Outcome:
         match error:
             case RateLimitedError() | ServerError():
                 wait = f"Run the check again in {error.retry_after:.0f} s"
-                error = error.with_message(error.message, remedy=f"{wait}; if it stays, ask Zalando's support.")
+                error = error.with_message(error.message, remedy=f"{wait}; if it persists, ask Zalando's support.")
             case MalformedResponseError() | BadRequestError() if error.path != TOKEN_PATH:
                 error = error.with_message(error.message, remedy=SEND_FILE)
         return cls(status, check, str(error), type(error).__name__)

@@ -103,7 +103,7 @@ def error_of(
         wait = max(parse_retry_after(header, now) or 0.0, call.refetch_delay)
         return ServerError(
             f"{said}; the answer is discarded and may be fetched again in {wait:.0f} s.",
-            remedy="No action needed: the task retries. If it stays, shorten the window or give the flow id to "
+            remedy="No action needed: the task retries. If it persists, shorten the window or give the flow id to "
             "Zalando's support.",
             retry_after=wait,
             **facts,

@@ -163,7 +163,7 @@ class FileTokenStore:
             except TimeoutError:
                 raise TransportError(
                     f"Another process has been requesting a zDirect token for more than {self._lock_timeout:g} s.",
-                    remedy="No action needed: the task retries. If it stays, look for a hanging process on this host.",
+                    remedy="No action needed: the task retries. If it persists, find the hanging process on this host.",
                     retry_after=30.0,
                 ) from None
             except OSError as error:

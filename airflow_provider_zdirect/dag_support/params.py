@@ -257,30 +257,30 @@ def compact_params() -> dict[str, Param]:
 
 
 def coverage_params() -> dict[str, Param]:
-    """Of what the coverage is measured, and when a gap is urgent."""
+    """What coverage is measured for, and when a gap is urgent."""
     own = {
         "datasets": _entries(
             "Datasets",
-            f"One per line: {', '.join(WITH_WINDOWS)}. Empty: those of which any window has landed.",
+            f"One per line: {', '.join(WITH_WINDOWS)}. Empty: those with at least one window.",
         ),
         "since": _text(
             "Since",
-            "Nothing is expected before, such as 2026-09-01T00:00:00Z. Empty: before the first window of each merchant "
-            "and dataset.",
+            "Windows are expected from this time on, such as 2026-09-01T00:00:00Z. Empty: from the first window of "
+            "each merchant and dataset on.",
             format="date-time",
         ),
     }
     params = {
-        "days": _count("Days", "Days that are looked at, today included.", 100),
+        "days": _count("Days", "How many days to cover, today included.", 100),
         "warn_days": Param(
             14,
             type="number",
             minimum=0,
             title="Warn days",
-            description="A gap is urgent if zDirect deletes the start of it within so many days.",
+            description="A gap is urgent if zDirect deletes its start within this many days.",
         ),
         "grace_hours": _hours(
-            "Hours of grace", "Hours after its end, or after a daily report is due, in which a window may be missing."
+            "Hours of grace", "How long after its end, or after a daily report is due, a window may still be missing."
         ),
         "fail_on_gap": _flag("Fail on a gap", "Fail the run if a gap is urgent, after the report is written.", True),
         "notify_email": _text(

@@ -54,8 +54,8 @@ EXTRA_FIELDS = (
     ExtraField(
         "merchants",
         "Names of merchants (JSON)",
-        'What people call the merchants, for example {"shop-de": "01234567-89ab-cdef-0123-456789abcdef"}. A name can '
-        "be given wherever an id can, and is shown in the UI and in logs; stored data have the ids.",
+        'For example {"shop-de": "01234567-89ab-cdef-0123-456789abcdef"}. A name works wherever an id does, and is '
+        "shown in the UI and in logs; stored data keep the ids.",
         kind="object",
     ),
     ExtraField(
@@ -82,7 +82,7 @@ EXTRA_FIELDS = (
         PERSONAL_DATA_SECRET,
         "Secret key of personal data (at least 16 characters)",
         "Key of the hashes that replace names and addresses with personal_data=hash. "
-        "Keep it; another one makes other hashes.",
+        "Keep it; a different key gives different hashes.",
         kind="secret",
     ),
     ExtraField(

@@ -45,19 +45,19 @@ def shown_days(value: Any, name: str) -> int:
 class ZDirectCoverageOperator(ZDirectOperator):
     """Reports which windows have landed and which are missing, and fails before zDirect deletes what is missing.
 
-    It reads what runs have left under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
-    ``coverage.parquet`` to ``_reports/coverage/`` (``docs/coverage.md``). It asks zDirect for nothing but the
-    merchants, where neither ``merchant_ids`` nor the connection names them.
+    It reads the manifests under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
+    ``coverage.parquet`` to ``_reports/coverage/`` (``docs/coverage.md``). It sends zDirect no request, except for the
+    list of merchants if neither ``merchant_ids`` nor the connection names them.
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
     :param merchant_ids: ids or names: one, a list, or text with commas. None: the connection's merchant, or all that
         the app may use.
     :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
-        of which any window is known at ``base_path``.
-    :param since: nothing is expected before (aware datetime or ISO 8601 text); None: before the first known window of a
-        dataset and merchant, or of another merchant, if it has none.
-    :param days: how many days are looked at, today (UTC) included.
-    :param warn_days: a gap is urgent if zDirect deletes the start of it within so many days.
+        with at least one window at ``base_path``.
+    :param since: windows are expected from then on (aware datetime or ISO 8601 text); None: from the first known window
+        of a dataset and merchant on, or of another merchant, if it has none.
+    :param days: how many days to cover, today (UTC) included.
+    :param warn_days: a gap is urgent if zDirect deletes its start within this many days.
     :param grace_hours: how long after its end, or after a daily report is due, a window may be missing.
     :param timezone: where days begin, of datasets that are fetched by date.
     :param fail_on_gap: fail the task if a gap is urgent, after the report is written and ``notifier`` is called.

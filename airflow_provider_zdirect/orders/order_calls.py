@@ -162,7 +162,7 @@ def _read(parse: Callable[[Any], T], content: Any, what: str, path: str) -> T:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="No action needed: the task retries. If it stays, update the provider, or report that the API changed.",
+        remedy="No action needed: the task retries. If it persists, update the provider, or report the change.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

@@ -144,7 +144,7 @@ class OrderFlow:
                 self.error = ServerError(
                     f"Order {self.order_id}: zDirect accepted the {name}, and does not show it yet, so nothing of the "
                     "order was shipped.",
-                    remedy="No action needed: the task retries. If it stays, set the assumption tracking_effect to "
+                    remedy="No action needed: the task retries. If it persists, set the assumption tracking_effect to "
                     "wait.",
                     retry_after=REFETCH_DELAY,
                 )

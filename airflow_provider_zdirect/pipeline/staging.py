@@ -15,7 +15,7 @@ from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
 
-TRY_AGAIN = "Clear the task to try again; if it stays, report it to Zalando's merchant support."
+TRY_AGAIN = "Clear the task to try again; if it persists, report it to Zalando's merchant support."
 
 
 def stage_page(run: Run, request: PlannedRequest, done: RequestProgress, page: Page, answered_at: datetime) -> None:

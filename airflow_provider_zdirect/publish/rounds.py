@@ -43,6 +43,6 @@ def in_rounds(what: str, publish: Callable[[], T | None], pause: Callable[[float
         pause(_DICE.uniform(0, min(LONGEST_STEP_BACK, 0.02 * 2**number)))
     raise ConcurrentRunError(
         f"{what}: other runs published the same at the same time, {MAX_ROUNDS} times in a row.",
-        remedy="No action needed: the task retries. If it stays, run fewer of them at once.",
+        remedy="No action needed: the task retries. If it persists, run fewer of them at once.",
         retry_after=retry_after,
     )

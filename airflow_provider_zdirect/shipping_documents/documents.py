@@ -192,7 +192,7 @@ def _why_no_pdf(body: bytes) -> str | None:
 def _malformed(what: str, reason: str, path: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{what}: {reason}.",
-        remedy="No action needed: the task retries. If it stays, check the assumption document_path.",
+        remedy="No action needed: the task retries. If it persists, check the assumption document_path.",
         path=path,
         retry_after=REFETCH_DELAY,
     )

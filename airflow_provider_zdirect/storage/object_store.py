@@ -397,7 +397,7 @@ def naming_base_path(base_uri: str, storage: str = "") -> Iterator[None]:
         if _may_pass(error):
             raise StorageUnavailableError(
                 said,
-                remedy="Check that the storage runs and that its endpoint is right, if it stays.",
+                remedy="Check that the storage runs and that its endpoint is right, if it persists.",
                 retry_after=RETRY_SECONDS,
             ) from error
         raise ZDirectConfigurationError(

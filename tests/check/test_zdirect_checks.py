@@ -110,7 +110,7 @@ def test_too_many_token_requests_say_when_to_come_back(check: Any, emulator: Emu
     )
     line = check().line("token")
     assert line.startswith("FAIL token")
-    assert line.endswith("What to do: Run the check again in 41 s; if it stays, ask Zalando's support.")
+    assert line.endswith("What to do: Run the check again in 41 s; if it persists, ask Zalando's support.")
     assert sent(emulator) == ["POST /auth/token"]
 
 
@@ -179,7 +179,7 @@ def test_an_answer_that_is_not_understood_asks_for_the_file(
     emulator.faults.add({"match": {"path": "/returned-items"}, "action": action, "times": None})
     line = check("--datasets", "returned_items").line("read returned_items")
     assert line.startswith("FAIL")
-    assert "Send the file that is named below" in line
+    assert "attach the file that is named below" in line
 
 
 def test_records_that_are_not_as_assumed_are_a_warning(check: Any, emulator: EmulatorServer) -> None:

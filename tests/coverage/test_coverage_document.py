@@ -37,13 +37,6 @@ def test_the_query_sums_the_missing_hours(tmp_path, monkeypatch):
     ]
 
 
-def test_the_dag_is_one():
-    names: dict = {}
-    exec(compile(block("python"), "coverage.md", "exec"), names)
-    (task,) = names["dag"].tasks
-    assert (task.datasets, list(task.notifier)) == (["received_items", "returned_items"], [names["post"]])
-
-
 def test_the_error_reads_as_shown(tmp_path):
     base = Base(tmp_path)
     now = at("11-20 12:00")
