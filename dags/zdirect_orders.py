@@ -58,8 +58,8 @@ with DAG(
     tags=["zdirect", "orders"],
     doc_md=DOC,
 ) as dag:
-    place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": MERCHANT_AND_DAY}
-    window = {"window_from": WINDOW_FROM, "window_to": WINDOW_TO}
+    place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant }}"}
+    window = {**place, "window_from": WINDOW_FROM, "window_to": WINDOW_TO, "map_index_template": MERCHANT_AND_DAY}
     merchant_ids = merchants()
     orders = ZDirectExtractOperator.partial(
         task_id="orders",
@@ -67,11 +67,10 @@ with DAG(
         filters={"order_type": ORDER_TYPE},
         personal_data=ORDER_PERSONAL_DATA,
         **window,
-        **place,
     ).expand(merchant_id=merchant_ids)
-    returns = ZDirectExtractOperator.partial(
-        task_id="announced_returns", dataset="announced_returns", **window, **place
-    ).expand(merchant_id=merchant_ids)
+    returns = ZDirectExtractOperator.partial(task_id="announced_returns", dataset="announced_returns", **window).expand(
+        merchant_id=merchant_ids
+    )
     documents = ZDirectShippingDocumentsOperator.partial(
         task_id="shipping_documents", fill_tracking=True, **place
     ).expand(merchant_id=merchants_with_documents())
