@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from airflow_provider_zdirect.airflow_sdk import Asset, AssetAlias
 from airflow_provider_zdirect.datasets.table import get_dataset
@@ -87,7 +88,7 @@ def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[s
     :param context: as the task has it.
     :param wanted: only events with these values, for example ``merchant_id`` or ``base_path``; ``merchant_id`` also
         finds events that are about several merchants.
-    :raises ValueError: if no event says anything of the kind.
+    :raises ValueError: if no event says anything of the kind, or ``merchant_id`` is not an id.
     """
     events = context.get("triggering_asset_events")
     # Assets were called datasets before Airflow 3.
@@ -101,7 +102,8 @@ def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[s
         if changes and not any(_said(change, name) for change in changes):
             known = ", ".join(sorted(set().union(*changes)))
             raise ValueError(f"{name}: no event of these assets says it; they say {known}.")
-    return [change for change in changes if all(_as_said(name, wanted[name]) in _said(change, name) for name in wanted)]
+    values = {name: _as_said(name, value) for name, value in wanted.items()}
+    return [change for change in changes if all(value in _said(change, name) for name, value in values.items())]
 
 
 def _said(change: Mapping[str, Any], name: str) -> list[Any]:
@@ -114,7 +116,19 @@ def _said(change: Mapping[str, Any], name: str) -> list[Any]:
 def _as_said(name: str, value: Any) -> Any:
     if name == "base_path":
         return place_of(value)
-    return value.strip().lower() if name in ("merchant_id", "environment") else value
+    if name == "merchant_id":
+        return _as_id(value)
+    return value.strip().lower() if name == "environment" else value
+
+
+def _as_id(value: str) -> str:
+    try:
+        return str(UUID(value.strip()))
+    except ValueError:
+        # An event has the name that the merchant had then, if any: by it, changes would be missed without a word.
+        raise ValueError(
+            f"merchant_id={value!r} is not a UUID. Give the merchant's id, which every event has, and not its name."
+        ) from None
 
 
 def with_assets(outlets: Any, assets: Iterable[Any]) -> list[Any]:

@@ -16,7 +16,6 @@ from typing import Any
 from airflow_provider_zdirect.check import deployment
 from airflow_provider_zdirect.check.outcome import Outcome, Status, exit_code
 from airflow_provider_zdirect.check.zdirect import POLICY, TIMEOUTS, Wanted, ZDirectChecks
-from airflow_provider_zdirect.client import checked_merchant_id
 from airflow_provider_zdirect.clock import Clock, SystemClock
 from airflow_provider_zdirect.dag_support.params import place_params
 from airflow_provider_zdirect.datasets.table import check_stands_alone, get_dataset
@@ -89,7 +88,7 @@ class Check:
         for name in names:
             check_stands_alone(get_dataset(name))
         merchants = self.args.merchant or ([settings.merchant_id] if settings.merchant_id else [])
-        return Wanted(tuple(map(checked_merchant_id, merchants)), tuple(names), not self.args.no_reads)
+        return Wanted(tuple(map(settings.config.merchants.id_of, merchants)), tuple(names), not self.args.no_reads)
 
     async def _ask(self, settings: ConnectionSettings, wanted: Wanted) -> None:
         transport = RecordingTransport(TIMEOUTS)

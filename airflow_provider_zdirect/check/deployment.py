@@ -34,7 +34,9 @@ def versions() -> dict[str, str]:
 def connection_outcome(conn_id: str, settings: ConnectionSettings) -> Outcome:
     """A connection whose fields can be used."""
     config = settings.config
-    merchant = f"merchant {settings.merchant_id}" if settings.merchant_id else "no merchant, which means all of the app"
+    merchant = "no merchant, which means all of the app"
+    if settings.merchant_id:
+        merchant = f"merchant {config.merchants.in_words(settings.merchant_id)}"
     return Outcome(Status.OK, "connection", f"{conn_id}: {config.environment} at {config.address}, {merchant}.")
 
 

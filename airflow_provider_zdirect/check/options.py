@@ -22,7 +22,10 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--base-path",
         {"help": "where the DAGs write; default: ZDIRECT_BASE_PATH, or zdirect in AIRFLOW_HOME"},
     ),
-    ("--merchant", {"action": "append", "metavar": "ID", "help": "a merchant to read; may be given several times"}),
+    (
+        "--merchant",
+        {"action": "append", "metavar": "ID", "help": "id or name of a merchant to read; may be given several times"},
+    ),
     ("--datasets", {"metavar": "NAMES", "help": "only these datasets, with commas in between"}),
     ("--no-reads", {"action": "store_true", "help": "do not read any data"}),
     ("--json", {"metavar": "FILE", "help": "the file with the shape of what zDirect answered"}),

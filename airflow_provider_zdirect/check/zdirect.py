@@ -26,7 +26,7 @@ from airflow_provider_zdirect.pipeline.plan import PlannedRequest, plan_requests
 from airflow_provider_zdirect.recording.answer import recorded, recorded_read
 from airflow_provider_zdirect.recording.findings import CONTRADICTED
 from airflow_provider_zdirect.recording.transport import RecordingTransport
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import Window, merchant_in_words
 
 TIMEOUTS = Timeouts(connect=5.0, read=60.0, total=120.0)
 """Somebody looks at it."""
@@ -129,7 +129,7 @@ class ZDirectChecks:
 
     def _merchants(self, identity: Identity) -> list[str]:
         """Those to read."""
-        granted = identity.merchant_ids
+        granted, in_words = identity.merchant_ids, self.client.merchants.in_words
         self.facts["merchants"] = len(granted)
         wanted = list(self.wanted.merchant_ids)
         lacking = [each for each in wanted if each not in {one.lower() for one in granted}]
@@ -143,12 +143,13 @@ class ZDirectChecks:
             self._report(
                 Status.FAIL,
                 "merchants",
-                f"The app may not use {', '.join(lacking)}; it may use {', '.join(granted)}. What to do: Correct the "
-                "merchant id, or grant the merchant to the app in the zDirect portal.",
+                f"The app may not use {', '.join(map(in_words, lacking))}; it may use "
+                f"{', '.join(map(in_words, granted))}. What to do: Correct the "
+                "merchant, or grant the merchant to the app in the zDirect portal.",
             )
         else:
             one = "1 merchant" if len(granted) == 1 else f"{len(granted)} merchants"
-            self._report(Status.OK, "merchants", f"The app may use {one}: {', '.join(granted)}.")
+            self._report(Status.OK, "merchants", f"The app may use {one}: {', '.join(map(in_words, granted))}.")
         return [each for each in wanted or granted[:1] if each not in lacking]
 
     def _allowed(self, identity: Identity) -> list[Dataset]:
@@ -211,7 +212,8 @@ class ZDirectChecks:
                 # A new token, after a 401.
                 self.answers.append(recorded(exchange, exchange.path))
         if failure is None:
-            self.report(_of_read(check, merchant_id, request.span, self.answers[-1]))
+            merchant = merchant_in_words(merchant_id, self.client.merchants.name_of(merchant_id), full_id=False)
+            self.report(_of_read(check, merchant, request.span, self.answers[-1]))
         else:
             status = Status.WARN if isinstance(failure, RateLimitedError) else Status.FAIL
             self.report(Outcome.of_error(check, failure, status))
@@ -228,7 +230,7 @@ def _small_request(dataset: Dataset, now: datetime) -> PlannedRequest:
     return requests[len(requests) // 2]
 
 
-def _of_read(check: str, merchant_id: str, window: Window | None, answer: dict[str, Any]) -> Outcome:
+def _of_read(check: str, merchant: str, window: Window | None, answer: dict[str, Any]) -> Outcome:
     """The outcome of a read that was understood."""
     read = answer["records"]
     found: list[str] = []
@@ -244,7 +246,7 @@ def _of_read(check: str, merchant_id: str, window: Window | None, answer: dict[s
     more = ", and there are more" if answer["has_next_page"] else ""
     unknown = ", ".join(list(read["unknown_fields"])[:5])
     new = f", with fields that are not known yet ({unknown})" if unknown else ""
-    text = f"{when}merchant {merchant_id[:8]}: {count}{more}{new}"
+    text = f"{when}merchant {merchant}: {count}{more}{new}"
     if not found:
         return Outcome(Status.OK, check, f"{text}.")
     return Outcome(Status.WARN, check, f"{text}; but {'; '.join(found)}. What to do: {SEND_FILE}")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.coverage.calendar import Status
 from airflow_provider_zdirect.coverage.facts import Facts, read_facts
-from airflow_provider_zdirect.coverage.rows import BACKFILL, DAY, Gap, Row, Scope, first_known
+from airflow_provider_zdirect.coverage.rows import BACKFILL, DAY, Gap, Row, Scope, first_known, without_personal_data
 from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -187,7 +187,11 @@ def measure_coverage(
                     facts.get(merchant_id, Facts()),
                     scope,
                     environment,
-                    {"base_path": base_uri, "conn_id": conn_id},
+                    {
+                        "base_path": base_uri,
+                        "conn_id": conn_id,
+                        **without_personal_data(facts.get(merchant_id), facts.values()),
+                    },
                     begin=scope.since or firsts.get(merchant_id) or of_others,
                 )
             )

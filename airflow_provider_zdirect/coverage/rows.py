@@ -122,13 +122,24 @@ def first_known(facts: Facts, dataset: Dataset, scope: Scope) -> datetime | None
     return first if abs(first - facts.first) < DAY else facts.first
 
 
+def without_personal_data(of_merchant: Facts | None, of_all: Iterable[Facts]) -> dict[str, str]:
+    """``personal_data`` of a backfill, so that it stores none where none was stored before; empty: nothing is known.
+
+    :param of_merchant: decides by its last window, also by one with filters; None: it has no windows.
+    :param of_all: decide then: what one merchant's customers are promised is most likely promised to all.
+    """
+    known = [of_merchant] if of_merchant and of_merchant.windows else of_all
+    modes = {facts.windows[-1].personal_data.partition(":")[0] for facts in known if facts.windows}
+    return next(({"personal_data": mode} for mode in ("drop", "hash") if mode in modes), {})
+
+
 @dataclass(frozen=True)
 class Row:
     """One dataset of one merchant.
 
     :param merchant: name of the merchant; None: it has none.
     :param environment: whose manifests count; None: of any.
-    :param place: what each backfill is given: ``base_path`` and ``conn_id``.
+    :param backfill: what each backfill is given whatever it fetches, such as ``base_path`` and ``conn_id``.
     :param begin: from when on windows are expected; None: from the first day that is shown.
     """
 
@@ -138,7 +149,7 @@ class Row:
     facts: Facts
     scope: Scope
     environment: str | None
-    place: Mapping[str, str]
+    backfill: Mapping[str, str]
     begin: datetime | None
 
     @cached_property
@@ -275,15 +286,12 @@ class Row:
             start = _next_hour(start)
         if start >= end:
             return None
-        # As in the last window: no personal data is to be stored that was not before.
-        mode = next((window.personal_data.partition(":")[0] for window in reversed(self._covering())), "none")
         return {
             "dataset": self.dataset.name,
             "from": start.isoformat(),
             "to": end.isoformat(),
             "merchant_ids": [self.merchant_id],
-            **({"personal_data": mode} if mode in ("drop", "hash") else {}),
-            **self.place,
+            **self.backfill,
         }
 
 

@@ -74,12 +74,11 @@ def _month_of_run(context: Mapping[str, Any]) -> Month:
 def merchants_of(params: Mapping[str, Any]) -> list[str]:
     """The merchants of a run: the parameter, else the connection's, else all that ``/auth/me`` lists.
 
-    :returns: their names, for people to read in the UI, and the ids of those that have none.
+    :returns: their ids, also of those that are given by name: a name may be another merchant's when a task is cleared.
     """
     from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
-    found = ZDirectHook(params["conn_id"]).named_merchants(merchants(params["merchant_ids"], "merchant_ids"))
-    return [name or merchant_id for merchant_id, name in found.items()]
+    return list(ZDirectHook(params["conn_id"]).named_merchants(merchants(params["merchant_ids"], "merchant_ids")))
 
 
 def window_of(params: Mapping[str, Any], context: Mapping[str, Any]) -> Window:

@@ -66,14 +66,12 @@ def merchants_with_documents() -> list[str]:
 def merchants_to_erase_from() -> list[str]:
     """Those whose deletion requests this run applies; none, if another run does."""
     from airflow_provider_zdirect.erasure.erase import last_erasure
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
 
     context = get_current_context()
     with fail_fast():
         params = check_params(context)
         place = _open_to_read(params)
-        id_of = ZDirectHook(params["conn_id"]).merchants().id_of
-        last = {each: last_erasure(place.fs, place.root, id_of(each)) for each in merchants_of(params)}
+        last = {each: last_erasure(place.fs, place.root, each) for each in merchants_of(params)}
         return [each for each in last if erases_customers(context, last[each])]
 
 
@@ -162,7 +160,7 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
     params = context["params"]
     config = ZDirectHook(params["conn_id"]).config()
     return {
-        "merchant_ids": sorted({config.merchants.id_of(report["merchant_id"]) for report in planned}),
+        "merchant_ids": sorted({report["merchant_id"] for report in planned}),
         "base_path": place_of(params["base_path"]),
         "environment": config.environment,
         "records": sum(each["records"] for each in landed),
@@ -175,7 +173,6 @@ def _landed(context: Any, planned: list[dict[str, str]]) -> dict[str, Any]:
 @task(map_index_template="{{ task.op_args[0] }}")
 def advices_to_track(merchant_id: str) -> list[str] | str:
     """The advice ids whose tours are requested; blank, if the list of all tours is."""
-    from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
     from airflow_provider_zdirect.inbound.reconciliation import open_advices
     from airflow_provider_zdirect.publish.place import Place
 
@@ -184,7 +181,6 @@ def advices_to_track(merchant_id: str) -> list[str] | str:
         return ""
     with fail_fast():
         base_path = _open_to_read(params)
-        merchant_id = ZDirectHook(params["conn_id"]).merchants().id_of(merchant_id)
     place = Place(base_path.fs, base_path.root, base_path.uri, merchant_id, environment="")
     advices = open_advices(place, SystemClock().now())
     if not advices:

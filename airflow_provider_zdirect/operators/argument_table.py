@@ -6,10 +6,12 @@ An argument that is a template, or that a mapped task is given later, is :data:`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID
 from airflow_provider_zdirect.merchant_files.tables import table_kind
@@ -20,6 +22,8 @@ from airflow_provider_zdirect.operators.map_index import NamedMapIndex
 from airflow_provider_zdirect.operators.retry import inherited_default_args, set_retries
 from airflow_provider_zdirect.storage.layout import FORMATS
 from airflow_provider_zdirect.windows import Window
+
+log = logging.getLogger(__name__)
 
 UNKNOWN: Final = object()
 """Stands for a value that is not known before the task runs."""
@@ -229,9 +233,21 @@ class TaskArguments(NamedMapIndex):
 
     @property
     def merchant(self) -> str:
-        """The merchant for people, for ``map_index_template``: as the task was given it, an id without its end."""
+        """The merchant for people, for ``map_index_template``: its name in the connection, else its id without the end.
+
+        Only for a task that runs: it reads the connection.
+        """
+        from airflow_provider_zdirect.hooks.zdirect import ZDirectHook
+
         text = str(self.merchant_id or "").strip()  # type: ignore[attr-defined]
-        return text[:8] if UUID.fullmatch(text.lower()) else text
+        try:
+            names = ZDirectHook(self.conn_id).merchants()  # type: ignore[attr-defined]
+        except Exception:
+            # No task fails for a label; what is wrong with the connection, the task says itself.
+            log.debug("The merchant's name cannot be read", exc_info=True)
+            names = MerchantNames()
+        short = text[:8] if UUID.fullmatch(text.lower()) else text
+        return names.name_of(names.find(text)) or short
 
     def _check_blank_merchant(self) -> None:
         blank: Any = self.merchant_id  # type: ignore[attr-defined]

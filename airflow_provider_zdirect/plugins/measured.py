@@ -112,8 +112,9 @@ def measure(params: Mapping[str, Any], now: datetime) -> Answer:
 
     try:
         found = report(keeps_index=True)
-    except (OSError, ZDirectError):
-        # The API server may only read there; what cannot be read either is raised now.
+    except Exception:
+        # The API server may only read there, which each storage refuses in its own way; what cannot be read either is
+        # raised now.
         found = report(keeps_index=False)
     if not found["rows"] and not notice:
         notice = (

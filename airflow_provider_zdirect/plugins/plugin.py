@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_1_PLUS, AirflowPlugin, conf
+
+log = logging.getLogger(__name__)
 
 COVERAGE = "/zdirect/coverage"
 
@@ -22,10 +25,17 @@ class ZDirectPlugin(AirflowPlugin):
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         if not AIRFLOW_V_3_1_PLUS:
             return []
-        from airflow_provider_zdirect.operators.links import FILES_PAGE
-        from airflow_provider_zdirect.plugins.coverage_app import coverage_app
-        from airflow_provider_zdirect.plugins.files_app import files_app
-
+        try:
+            from airflow_provider_zdirect.operators.links import FILES_PAGE
+            from airflow_provider_zdirect.plugins.coverage_app import coverage_app
+            from airflow_provider_zdirect.plugins.files_app import files_app
+        except ImportError:
+            # Raised from here, it would keep the whole API server from starting.
+            log.exception(
+                "The zDirect pages are not shown, because this version of Airflow lacks what they need. What to do: "
+                "Install a version of airflow-provider-zdirect that supports it."
+            )
+            return []
         return [
             {"name": "zDirect coverage", "url_prefix": COVERAGE, "app": coverage_app(ui_root(), COVERAGE)},
             {"name": "zDirect files", "url_prefix": FILES_PAGE, "app": files_app()},
@@ -33,7 +43,7 @@ class ZDirectPlugin(AirflowPlugin):
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        if not AIRFLOW_V_3_1_PLUS:
+        if not self.fastapi_apps:
             return []
         # With the slash at the end: without it, Airflow's UI would answer.
         page = f"{ui_root()}{COVERAGE}/"

@@ -122,6 +122,20 @@ def test_an_app_without_merchants_is_told_to_get_one(check: Any, emulator: Emula
     assert done.line("reads") == "SKIP reads Not checked: no merchant."
 
 
+def test_a_merchant_can_be_named_as_in_the_connection_and_is_shown_so(
+    check: Any, connect: Callable[..., None], emulator: EmulatorServer
+) -> None:
+    own = emulator.merchant_ids[0]
+    connect(extra={"share_access": False, "merchants": {"shop-de": own}, "merchant_id": "shop-de"})
+    done = check("--merchant", "Shop-DE", "--datasets", "received_items")
+    assert f"merchant shop-de ({own})" in done.line("connection")
+    assert f"shop-de ({own})" in done.line("merchants")
+    assert f"merchant shop-de ({own[:8]}): " in done.line("read received_items")
+    unknown = check("--merchant", "shop-fr", "--datasets", "received_items")
+    assert "has no merchant of that name. It names shop-de." in unknown.line("arguments")
+    assert own not in str(unknown.file)
+
+
 @pytest.mark.parametrize("by", ["connection", "argument"])
 def test_a_merchant_that_is_not_granted_is_not_read(
     check: Any, connect: Callable[..., None], emulator: EmulatorServer, by: str

@@ -150,6 +150,16 @@ def test_a_window_to_the_microsecond_is_found_by_its_name(base):
     assert gaps_of(row) == []
 
 
+def test_where_a_listing_says_nothing_but_sizes_every_manifest_is_read_each_time(landed, reads, monkeypatch):
+    def sizes(store: ObjectStore, folder: str) -> dict[str, dict[str, int]]:
+        return {path: {"size": details["size"]} for path, details in find(store, folder).items()}
+
+    find = ObjectStore._find
+    monkeypatch.setattr(ObjectStore, "_find", sizes)
+    assert look(landed, reads)[1] == 20
+    assert look(landed, reads)[1] == 20
+
+
 def test_files_that_are_no_manifests_are_left_alone(landed, reads):
     folder = Layout("returned_items", MERCHANT).manifest(HOURS[0]).rpartition("/")[0]
     for name in ("note.txt", "a_b.json", "copy of 20261120T000000Z_20261120T010000Z.json"):

@@ -283,6 +283,24 @@ def test_the_command_of_a_gap_is_what_a_shell_gives_the_backfill(base):
     assert row["merchant"] == "Shop's own"
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "given"),
+    [
+        ([{"personal_data": "drop", "filters": {"order_type": "PartnerFulfilled"}}], [], "drop"),
+        ([{"personal_data": "hash:1a2b3c4d"}, {"personal_data": "keep"}], [{"personal_data": "drop"}], None),
+        ([], [{"personal_data": "hash:1a2b3c4d"}], "hash"),
+        ([], [{"personal_data": "keep"}], None),
+    ],
+)
+def test_a_backfill_stores_no_personal_data_that_was_not_stored_before(base, own, others, given):
+    for merchant_id, landed in ((MERCHANT, own), (OTHER, others)):
+        for number, facts in enumerate(landed):
+            start = at("11-20 00:00") + number * HOUR
+            base.land("orders", Window(start, start + HOUR), merchant_id, **facts)
+    (row,) = [row for row in base.measure(merchants=(MERCHANT, OTHER)).rows if row.merchant_id == MERCHANT]
+    assert {gap.fill.get("personal_data") for gap in row.gaps} == {given}
+
+
 def test_the_report_says_where_and_when_it_holds(base):
     base.land("orders", window("11-20 00:00", "11-22 10:00"))
     report = base.measure(days=30, warn=timedelta(days=7), grace=timedelta(hours=1.5)).as_json()

@@ -86,6 +86,10 @@ def test_a_merchants_name_is_shown_and_its_id_is_stored(named):
     assert (result["merchant_id"], result["merchant"]) == (one, "shop-de")
 
 
+def test_a_run_keeps_to_its_merchants_whatever_they_are_called_when_a_task_is_cleared(named):
+    assert xcoms(named.run.run_id, "merchants", -1)["return_value"] == list(named.emulator.merchant_ids)
+
+
 def test_a_name_that_the_connection_does_not_have_fails_the_run_with_those_that_it_has(run_dag, hour, emulator):
     run = run_dag(DAG_ID, hour + HOUR, merchants={"shop-de": emulator.merchant_ids[0]}, merchant_ids=["shop-fr"])
     assert run.state == "failed"

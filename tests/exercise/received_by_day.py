@@ -43,7 +43,7 @@ class ReceivedByDayOperator(ZDirectOperator):
         super().__init__(values=locals(), **kwargs)
 
     def perform(self, run: TaskRun) -> Outcome:
-        place = run.place()
+        place = run.place("received items by day")
         sql = (
             "SELECT received_timestamp::DATE::TEXT AS day, count(DISTINCT quality_label) AS pieces FROM items "
             "GROUP BY day HAVING pieces >= $at_least ORDER BY day"

@@ -443,6 +443,7 @@ class _AnyClient:
 
     assumptions = Assumptions({})
     config = ClientConfig("app", SECRET)
+    merchants = config.merchants
 
     async def get(self, *_: Any, **__: Any) -> Any:
         return {"documents": [{"id": "document", "order_id": ORDER, "type": "OUTBOUND_LABEL"}]}

@@ -12,6 +12,7 @@ from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_of
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
+A, B, C = (f"01924c48-49bb-40c2-9c32-00000000000{letter}" for letter in "abc")
 FOLDERS = st.text(st.characters(exclude_characters="/\\", exclude_categories=("C", "Z")), min_size=1, max_size=20)
 PLACES = st.builds(
     lambda scheme, folders: f"{scheme}{'/'.join(folders)}",
@@ -62,28 +63,34 @@ def test_triggering_changes_are_filtered_once_each_and_oldest_first(name):
         return SimpleNamespace(timestamp=START + timedelta(hours=hour), extra=extra)
 
     here, there = "s3://bucket/zdirect", "file:///data"
-    of_place = [event(2, "a", here), event(1, "b", here)]
+    of_place = [event(2, A, here), event(1, B, here)]
     # The asset of all places has the same events besides.
-    context = {name: {"of_place": of_place, "everywhere": [event(3, "a", there), *of_place]}}
+    context = {name: {"of_place": of_place, "everywhere": [event(3, A, there), *of_place]}}
 
     def hours(**wanted):
         return [change["hour"] for change in triggering_changes(context, **wanted)]
 
     assert hours() == [1, 2, 3]
-    assert hours(merchant_id="a") == [2, 3]
+    assert hours(merchant_id=A) == [2, 3]
     assert hours(base_path="s3://my_aws@bucket/zdirect/") == [1, 2]
-    assert hours(base_path="/data", merchant_id="b") == []
+    assert hours(base_path="/data", merchant_id=B) == []
     assert triggering_changes({}) == []
-    assert hours(merchant_id=" A ") == [2, 3]
+    assert hours(merchant_id=f" {A.upper()} ") == [2, 3]
     with pytest.raises(ValueError, match="merchant: no event of these assets says it; they say base_path, hour"):
         hours(merchant="a")
 
 
 def test_an_event_about_several_merchants_is_one_about_each():
-    event = SimpleNamespace(timestamp=START, extra={"merchant_ids": ["a", "b"]})
+    event = SimpleNamespace(timestamp=START, extra={"merchant_ids": [A, B]})
     context = {"triggering_asset_events": {"daily": [event]}}
-    assert triggering_changes(context, merchant_id="B") == [{"merchant_ids": ["a", "b"]}]
-    assert triggering_changes(context, merchant_id="c") == []
+    assert triggering_changes(context, merchant_id=B.upper()) == [{"merchant_ids": [A, B]}]
+    assert triggering_changes(context, merchant_id=C) == []
+
+
+def test_changes_are_not_found_by_the_name_of_a_merchant_which_earlier_events_may_lack():
+    event = SimpleNamespace(timestamp=START, extra={"merchant_id": A, "merchant": "shop-de"})
+    with pytest.raises(ValueError, match="merchant_id='shop-de' is not a UUID"):
+        triggering_changes({"triggering_asset_events": {"orders": [event]}}, merchant_id="shop-de")
 
 
 def test_a_mapped_task_updates_the_assets_that_the_author_left_it():

@@ -168,11 +168,12 @@ def test_an_environment_variable_that_cannot_be_used_is_named(clock: SetClock) -
     assert notice == "ZDIRECT_BASE_PATH cannot be used. What to do: Unset it."
 
 
+@pytest.mark.parametrize("error", [PermissionError("read only"), RuntimeError("403, as Google's library says")])
 def test_a_base_path_that_may_only_be_read_is_enough(
-    params: dict[str, Any], clock: SetClock, monkeypatch: pytest.MonkeyPatch, gap: Window
+    params: dict[str, Any], clock: SetClock, monkeypatch: pytest.MonkeyPatch, gap: Window, error: Exception
 ) -> None:
     def refuse(*_: Any) -> None:
-        raise PermissionError("read only")
+        raise error
 
     monkeypatch.setattr("airflow_provider_zdirect.storage.object_store.ObjectStore.write", refuse)
     report, notice = latest(params, clock)

@@ -76,3 +76,17 @@ def test_the_apps_are_mounted_where_airflow_allows_it() -> None:
     mounted = [app["url_prefix"] for app in ZDirectPlugin().fastapi_apps]
     assert mounted == ["/zdirect/coverage", "/zdirect/files"]
     assert not any(app.startswith(prefix) for app in mounted for prefix in RESERVED_URL_PREFIXES)
+
+
+@shows_pages
+def test_a_version_of_airflow_without_what_the_pages_need_starts_without_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.api_fastapi.core_api.security", None)
+    for name in ("coverage_app", "files_app"):
+        monkeypatch.delitem(sys.modules, f"airflow_provider_zdirect.plugins.{name}", raising=False)
+    plugin = ZDirectPlugin()
+    assert plugin.fastapi_apps == []
+    assert plugin.external_views == []
+    assert "The zDirect pages are not shown" in caplog.text
+    assert "airflow.api_fastapi.core_api.security" in caplog.text

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import payloads
 import pyarrow as pa
 import pytest
@@ -34,6 +35,7 @@ from airflow_provider_zdirect.operators.notifiers import Notifiers
 from airflow_provider_zdirect.operators.order_notifiers import notify_all
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
 from airflow_provider_zdirect.orders.update_rows import read_updates
+from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.shipping_documents.documents import DocumentCalls, ShippingDocument
 
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
@@ -160,8 +162,9 @@ def test_a_notification_shows_the_texts_of_orders_as_texts(text: str) -> None:
         "missing": ("export",),
         "portal_url": "https://portal.example.com/",
     }
+    place = Place(fsspec.filesystem("memory"), "/base", "memory://base", MERCHANT, environment="production")
     told: dict[str, Any] = {}
-    notify_all(Notifiers(lambda context: told.update(context)), [row], "file:///base", MERCHANT, {})
+    notify_all(Notifiers(lambda context: told.update(context)), [row], "file:///base", place, {})
     assert told["missing_orders_text"].isprintable()
     for part in ("<script", "<img", "<svg", "' onmouseover"):
         assert part not in told["missing_orders_html"]

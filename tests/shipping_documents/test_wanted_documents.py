@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from shipping_documents.document_world import NOBODY
 
+from airflow_provider_zdirect.client.merchants import MerchantNames
 from airflow_provider_zdirect.exceptions import ShippingDocumentsError, ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
@@ -72,10 +73,10 @@ def test_orders_are_named_by_a_list_or_a_file(tmp_path):
     file = tmp_path / "orders.csv"
     file.write_text(f"Order ID,merchant_id\n{one},{NOBODY}\n{other},\n{other},{other}\n")
     table = TableFile(fsspec.filesystem("file"), str(file), file.as_uri(), "orders_path", COLUMNS, ("order_id",))
-    assert orders_of_file(table, NOBODY) == [one, other]
+    assert orders_of_file(table, NOBODY, MerchantNames()) == [one, other]
     file.write_text(f"order_id\n{one}\n10103434\n")
     with pytest.raises(ZDirectConfigurationError, match=r"orders.csv.*row 3 \('10103434'\)"):
-        orders_of_file(table, NOBODY)
+        orders_of_file(table, NOBODY, MerchantNames())
     for wrong in (5, {"a": 1}, ["x"], [NOBODY] * 1001):
         with pytest.raises(ZDirectConfigurationError, match="order_ids"):
             listed_orders(wrong, name="order_ids")
