@@ -13,7 +13,12 @@ from airflow import settings
 from sqlalchemy.orm import configure_mappers
 
 import airflow_provider_zdirect
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS, Stats
+from airflow_provider_zdirect.airflow_sdk import (
+    AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_2_PLUS,
+    AIRFLOW_V_3_3_PLUS,
+    Stats,
+)
 
 for _module in walk_packages(airflow_provider_zdirect.__path__, "airflow_provider_zdirect."):
     # A run imports neither the emulator nor the pages of the UI, which Airflow 2 does not have.
@@ -64,8 +69,19 @@ def configure() -> None:
     settings.dispose_orm()
     settings.configure_vars()
     settings.configure_orm()
-    if not AIRFLOW_V_3_2_PLUS:
-        # Chosen when Airflow is imported: where its metrics go.
+    _choose_metrics()
+
+
+def _choose_metrics() -> None:
+    """Where metrics go: Airflow chooses it before it runs a task, and older versions when they are imported."""
+    if AIRFLOW_V_3_2_PLUS:
+        choose = import_module("airflow.sdk.observability.metrics.stats_utils").get_stats_factory
+        if AIRFLOW_V_3_3_PLUS:
+            stats = import_module("airflow.sdk.observability.stats")
+            stats.initialize(factory=choose(), export_legacy_names=True)
+        else:
+            Stats.initialize(factory=choose(Stats))
+    else:
         kind = type(Stats)
         del kind.factory
         Stats.instance = None
