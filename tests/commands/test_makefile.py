@@ -48,8 +48,9 @@ def test_ci_runs_lint_and_all_tests() -> None:
     text = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert text.splitlines()[-6:] == [
+    assert text.splitlines()[-7:] == [
         "make lint",
+        "make docs",
         "make test",
         "make test-all",
         "make certify",

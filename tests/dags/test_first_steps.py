@@ -38,7 +38,7 @@ def sandbox() -> Iterator[EmulatorServer]:
         yield server
 
 
-@pytest.mark.newest_airflow
+@pytest.mark.exhaustive
 def test_the_five_steps_lead_to_a_file(
     sandbox: EmulatorServer,
     tmp_path: Path,
