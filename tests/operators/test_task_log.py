@@ -78,7 +78,9 @@ def test_every_log_begins_with_what_it_is_about_and_ends_with_where_the_files_ar
             capsys.readouterr()
             result = task.execute(context)
         # Of the task itself, which Airflow 3 writes to standard output.
-        lines = [record.getMessage() for record in caplog.records if "airflow_provider_zdirect" in record.name]
+        logged = [record.getMessage() for record in caplog.records if "airflow_provider_zdirect" in record.name]
+        # Airflow 2 warns of the test itself.
+        lines = [line for line in logged if not line.endswith("cannot be called outside TaskInstance!")]
         printed = capsys.readouterr().out.splitlines()
         began = [line for line in (*lines, *printed) if f"{words}, merchant shop-de ({merchant_id})" in line]
         assert began, (name, lines, printed)
