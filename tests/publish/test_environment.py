@@ -130,4 +130,5 @@ def test_a_base_path_that_has_its_record_costs_one_request(store: ObjectStore) -
             return getattr(store.fs, name)
 
     claim_environment(ObjectStore(Counting(), store.root), "production", URI)  # type: ignore[arg-type]
-    assert [name for name in asked if name != "invalidate_cache"] == ["cat_file"]
+    # Of the S3 file system, the signature of _cat_file is looked at, too.
+    assert [name for name in asked if name not in ("invalidate_cache", "_cat_file")] == ["cat_file"]
