@@ -13,7 +13,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import count, entries, instant, refusal, span, time_zone
 from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.operators.base_path import known_environment, open_base_path
-from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify
+from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify, TakesNotifiers
 
 MOST_DAYS = 3660
 IN_RESULT = 10
@@ -42,7 +42,7 @@ def shown_days(value: Any, name: str) -> int:
     return days
 
 
-class ZDirectCoverageOperator(ZDirectOperator):
+class ZDirectCoverageOperator(TakesNotifiers, ZDirectOperator):
     """Reports which windows have landed and which are missing, and fails before zDirect deletes what is missing.
 
     It reads the manifests under ``base_path``, and writes ``coverage.html``, ``coverage.json`` and
@@ -109,13 +109,6 @@ class ZDirectCoverageOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
         self.notifier = Notifiers(notifier)
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator here."""
-        if "notifier" in kwargs:
-            kwargs["notifier"] = Notifiers(kwargs["notifier"])
-        return super().partial(**kwargs)
 
     @classmethod
     def flow(cls, values: Mapping[str, Any]) -> Flow:

@@ -36,6 +36,17 @@ class Notifiers:
         return f"({', '.join(getattr(one, '__qualname__', type(one).__qualname__) for one in self)})"
 
 
+class TakesNotifiers:
+    """An operator with the argument ``notifier``, also if it is mapped."""
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """As for every operator here."""
+        if "notifier" in kwargs:
+            kwargs["notifier"] = Notifiers(kwargs["notifier"])
+        return super().partial(**kwargs)  # type: ignore[misc]
+
+
 def notify(notifier: Notify, context: Any) -> None:
     """Call a notifier with the context; what it raises is raised.
 

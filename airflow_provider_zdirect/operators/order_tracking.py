@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import refusal, span
 from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
-from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify
+from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify, TakesNotifiers
 from airflow_provider_zdirect.operators.order_notifiers import notify_all
 
 
@@ -21,7 +21,7 @@ def _page_url(value: Any, name: str) -> str:
     return str(value)
 
 
-class ZDirectMissingTrackingOperator(ZDirectOperator):
+class ZDirectMissingTrackingOperator(TakesNotifiers, ZDirectOperator):
     """Finds approved orders without tracking or return tracking number, publishes them, and notifies you.
 
     It reads the published orders (``orders_current`` under ``base_path``), and looks overdue ones up at zDirect. They
@@ -79,13 +79,6 @@ class ZDirectMissingTrackingOperator(ZDirectOperator):
     ) -> None:
         super().__init__(values=locals(), **kwargs)
         self.notifier = Notifiers(notifier)
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """As for every operator here."""
-        if "notifier" in kwargs:
-            kwargs["notifier"] = Notifiers(kwargs["notifier"])
-        return super().partial(**kwargs)
 
     @classmethod
     def flow(cls, values: Mapping[str, Any]) -> Flow:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task says of its data, as values: where they come from and go to, and what came of it."""
+"""A task's data as values: where they come from and go to, and how much was published."""
 
 from __future__ import annotations
 
