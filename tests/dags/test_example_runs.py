@@ -48,8 +48,14 @@ def test_the_example_of_returned_items_publishes_an_hour_of_two_merchants(
         )
 
 
-def test_the_example_of_movements_finds_its_report_and_publishes_it(run_example: Any, tmp_path: Path) -> None:
-    outcome = run_example("intrastat", "movements", real_time.this_hour() - timedelta(days=9))
+def test_the_example_of_movements_finds_its_report_and_publishes_it(
+    run_example: Any, emulator: EmulatorServer, tmp_path: Path
+) -> None:
+    day = real_time.latest_with_records(
+        emulator, "intra_community_movements", before=real_time.today() - timedelta(days=8), length=timedelta(days=1)
+    )
+    # A run in the middle of a day takes the one before.
+    outcome = run_example("intrastat", "movements", day + timedelta(hours=36))
     assert outcome.state == "success", outcome.log[-3000:]
     assert list(tmp_path.glob("intra_community_movements/**/*.parquet"))
 
