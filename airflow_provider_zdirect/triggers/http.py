@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import pickle  # nosec B403
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +35,26 @@ class ZDirectHttpTrigger(HttpTrigger):
 
     def _get_async_hook(self) -> ZDirectHttpAsyncHook:
         return ZDirectHttpAsyncHook(method=self.method, http_conn_id=self.http_conn_id)
+
+    if not hasattr(HttpTrigger, "_get_async_hook"):  # the HTTP provider before 5.4, which Airflow 3.0 pins
+
+        async def run(self) -> AsyncIterator[TriggerEvent]:
+            """As ``HttpTrigger``, with the hook of this provider."""
+            try:
+                async with aiohttp.ClientSession() as session:
+                    answer = await self._get_async_hook().run(
+                        session=session,
+                        endpoint=self.endpoint,
+                        data=self.data,
+                        headers=self.headers,
+                        extra_options=self.extra_options,
+                    )
+                    response = await self._convert_response(answer)
+            except Exception as error:
+                yield TriggerEvent({"status": "error", "message": str(error)})
+            else:
+                pickled = base64.standard_b64encode(pickle.dumps(response)).decode("ascii")
+                yield TriggerEvent({"status": "success", "response": pickled})
 
     @staticmethod
     async def _convert_response(client_response: aiohttp.ClientResponse) -> requests.Response:

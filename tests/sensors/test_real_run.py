@@ -11,6 +11,8 @@ import real_time
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_file, run_forked
 
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+
 DAGS = Path(__file__).parent / "dags"
 DATASET = "intra_community_movements"
 
@@ -27,9 +29,11 @@ def test_mapped_sensors_wait_in_their_triggers_find_the_report_and_are_shown_und
     state, tasks = json.loads(done.stdout.rpartition("\nreport: ")[2])
     assert state == "success", log[-5000:]
     found = {"dataset": DATASET, "report_date": f"{due - timedelta(days=1):%Y-%m-%d}", "why": "movements"}
+    # Airflow 3.0 stores the name of a task when it is deferred or has ended.
+    names = [None] * len(merchants) if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS else merchants
     assert tasks == [
-        *(["group.named", index, merchant] for index, merchant in enumerate(merchants)),
-        *(["named", index, merchant] for index, merchant in enumerate(merchants)),
+        *(["group.named", index, name] for index, name in enumerate(names)),
+        *(["named", index, name] for index, name in enumerate(names)),
         *(["ready", index, {**found, "merchant_id": merchant}] for index, merchant in enumerate(merchants)),
     ]
     assert len(looks) == 2
