@@ -7,13 +7,14 @@ Every kind of data has an asset for all places (``zdirect://returned_items``) an
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from airflow_provider_zdirect.airflow_sdk import Asset, AssetAlias
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_2_PLUS, Asset, AssetAlias
 from airflow_provider_zdirect.datasets.table import get_dataset
 
 
@@ -80,6 +81,21 @@ def changed_alias(name: str) -> Any:
     return AssetAlias(f"zdirect_{name}_changed")
 
 
+_NESTED = "nested"
+
+
+def alias_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The extra of an event that goes through an alias; :func:`triggering_changes` undoes the change.
+
+    Airflow 2.11, 3.0 and 3.1.0 hash its values, and lose the event if one is a list or an object.
+    """
+    if AIRFLOW_V_3_2_PLUS:
+        return dict(extra)
+    nested = {name: value for name, value in extra.items() if isinstance(value, dict | list)}
+    flat = {name: value for name, value in extra.items() if name not in nested}
+    return {**flat, _NESTED: json.dumps(nested)} if nested else flat
+
+
 def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[str, Any]]:
     """What the events say by which this run was triggered, oldest first; for tasks of DAGs scheduled on these assets.
 
@@ -96,7 +112,9 @@ def triggering_changes(context: Mapping[str, Any], **wanted: Any) -> list[dict[s
     found = sorted((event for key in events for event in events[key]), key=lambda event: event.timestamp)
     changes: list[dict[str, Any]] = []
     for event in found:
-        if (change := dict(event.extra or {})) not in changes:
+        change = dict(event.extra or {})
+        change |= json.loads(change.pop(_NESTED, "{}"))
+        if change not in changes:
             changes.append(change)
     for name in wanted:
         if changes and not any(_said(change, name) for change in changes):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import configure_mappers
 import airflow_provider_zdirect
 from airflow_provider_zdirect.airflow_sdk import (
     AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_1_PLUS,
     AIRFLOW_V_3_2_PLUS,
     AIRFLOW_V_3_3_PLUS,
     Stats,
@@ -48,6 +49,17 @@ for _name in (
 ):
     with suppress(ImportError):
         import_module(_name)
+
+if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS:
+    import structlog
+
+    # Errors of tasks as they are, and not broken into the lines of a frame.
+    structlog.configure(
+        processors=[
+            *structlog.get_config()["processors"][:-1],
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 if AIRFLOW_V_3_0_PLUS:
     from airflow.sdk.execution_time.supervisor import in_process_api_server

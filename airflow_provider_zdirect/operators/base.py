@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
 
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, BaseOperator, TimeDeltaTrigger
+from airflow_provider_zdirect.airflow_sdk import BaseOperator, TimeDeltaTrigger
 from airflow_provider_zdirect.assets import (
+    alias_extra,
     changed_alias,
     connection_in,
     place_alias,
@@ -216,19 +217,4 @@ class ZDirectOperator(TaskArguments, BaseOperator):
         for alias, assets in ((place_alias(name), [here]), (changed_alias(name), [everywhere, here])):
             for asset in assets:
                 if alias in self.outlets and asset not in self.outlets:
-                    context["outlet_events"][alias].add(asset, extra=extra if AIRFLOW_V_3_0_PLUS else _hashable(extra))
-
-
-class _Dict(dict[str, Any]):
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(self))
-
-
-class _List(list[Any]):
-    __hash__ = _Dict.__hash__  # type: ignore[assignment]
-
-
-def _hashable(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The same content; Airflow 2 hashes the values of what goes through an alias."""
-    kinds: dict[type, type] = {dict: _Dict, list: _List}
-    return {name: kinds.get(type(value), lambda same: same)(value) for name, value in extra.items()}
+                    context["outlet_events"][alias].add(asset, extra=alias_extra(extra))

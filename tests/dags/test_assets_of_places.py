@@ -52,6 +52,7 @@ for dag_id, schedule in {
 """
 PROGRAM = """
 import json, sys
+from inspect import signature
 
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -95,7 +96,8 @@ def load(run, session):
         ti._run_raw_task(test_mode=False, session=session)
     else:
         session.commit()
-        _run_task(ti=ti, task=task)
+        ti.task = task
+        _run_task(ti=ti, **({"task": task} if "task" in signature(_run_task).parameters else {}))
     session.commit()
     return run.get_task_instance("load").xcom_pull(task_ids="load")
 
@@ -152,7 +154,8 @@ def run(emulator, tmp_path):
 
 
 def events_of(seen, asset):
-    return [extra for uri, extra in seen["events"] if uri == asset.uri]
+    extras = [dict(extra) for uri, extra in seen["events"] if uri == asset.uri]
+    return [extra | json.loads(extra.pop("nested", "{}")) for extra in extras]
 
 
 @pytest.mark.newest_airflow
