@@ -29,6 +29,7 @@ from sqlalchemy import select
 from airflow_provider_zdirect.exceptions import ZDirectError
 from airflow_provider_zdirect.operators.arguments import given
 from airflow_provider_zdirect.operators.links import result_files
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def files_app() -> FastAPI:
             raise HTTPException(404, "This task has published no files of zDirect, or has not ended yet.")
         found, problem = _read(result, place)
         facts = {name: result[name] for name in FACTS if result.get(name) is not None}
-        shown = {"facts": facts, "found": found, "problem": problem, "uris": uris}
+        shown = {"facts": facts, "found": found, "problem": problem, "uris": uris, "counted": counted}
         page = _template().render(task=f"{dag_id} / {task_id}", run=run_id, **shown)
         return HTMLResponse(page, headers=HEADERS)
 

@@ -31,7 +31,8 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.reports.calendar import DAY
-from airflow_provider_zdirect.windows import moment_in_words, subject
+from airflow_provider_zdirect.windows import moment_in_words
+from airflow_provider_zdirect.words import subject
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import Page, ZDirectClient

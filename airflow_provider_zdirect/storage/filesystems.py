@@ -15,6 +15,8 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
+from airflow_provider_zdirect.words import counted
+
 WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
 
 MAX_LOOKS = 10
@@ -124,7 +126,7 @@ def delete_at_once(fs: AbstractFileSystem, names: Sequence[str]) -> None:
         fs.invalidate_cache()
         if errors := answer.get("Errors"):
             raise OSError(
-                f"{len(errors)} objects could not be deleted, the first of them {errors[0].get('Key')}: "
+                f"{counted(len(errors), 'object')} could not be deleted, the first of them {errors[0].get('Key')}: "
                 f"{errors[0].get('Code')} {errors[0].get('Message')}"
             )
 

@@ -244,7 +244,7 @@ WITHOUT_TIME = json.dumps({"item_quantity_snapshot": {"item_quantities": [{"ean"
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        (WITHOUT_TIME, ZDirectDataError, "1 records and no time"),
+        (WITHOUT_TIME, ZDirectDataError, "1 record and no time"),
         (snapshot_of(), EmptyAnswerError, "empty_snapshot=refuse"),
     ],
 )
