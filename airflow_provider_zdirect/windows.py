@@ -108,7 +108,7 @@ class Window:
                     f"This dataset is requested by whole days, and the window {name} at "
                     f"{value.astimezone(tz).isoformat()}, which is not midnight in {zone}.",
                     remedy="Use a daily data interval (CronDataIntervalTimetable('0 0 * * *', timezone=...)), "
-                    "pass whole days, or set the operator's timezone to the one of the schedule.",
+                    "pass whole days, or set the operator's timezone to the schedule's.",
                 )
         return [first + timedelta(days=n) for n in range((last - first).days)]
 

@@ -30,7 +30,7 @@ from airflow_provider_zdirect.windows import Window
 from airflow_provider_zdirect.words import counted, merchant_in_words
 
 TIMEOUTS = Timeouts(connect=5.0, read=60.0, total=120.0)
-"""Somebody looks at it."""
+"""Seconds; a person waits for the answer."""
 
 POLICY = RetryPolicy(max_inline_wait=10.0, max_attempts=1)
 

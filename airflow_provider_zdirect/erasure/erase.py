@@ -50,7 +50,7 @@ class ErasureResult:
     :param requests: that zDirect shows now.
     :param orders: that must be forgotten, by the whole ledger.
     :param erased: rows of published files, and invalid records.
-    :param files: that were written anew or deleted.
+    :param files: that were rewritten or deleted.
     :param documents: shipping documents that were deleted.
     :param certificate: URI of the certificate; None if no customer has to be erased.
     :param changed: whether anything was erased, by this run, by one that did not finish or by an extraction.

@@ -5,9 +5,9 @@ All orders of a batch are read; the journal notes what is about to be sent; expo
 seconds later all are read again; then the lines of orders that show their numbers are shipped. So 10,000 orders wait
 50 times for five seconds instead of 14 hours.
 
-If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on is in vain
-(a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read are
-finished as far as possible. A retry goes on from the journal, and takes the orders that failed last.
+If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on cannot
+help (a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read
+are finished as far as possible. A retry goes on from the journal, and takes the orders that failed last.
 """
 
 from __future__ import annotations

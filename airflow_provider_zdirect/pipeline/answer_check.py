@@ -90,8 +90,8 @@ class AnswerCheck:
         self._dates = [each for each in self._dates if not table.filter(has_date & ~each).num_rows]
         if expected.one_date and not self._dates and not accepts:
             self._refuse(
-                f"asked for {asked}, and the answer also has records of the day before or after, as if zDirect read "
-                "the last date of a request otherwise than is assumed",
+                f"asked for {asked}, and the answer also has records of the day before or after, as if zDirect did not "
+                "interpret the last date of a request as assumed",
                 f"Set the other value of liquidation_last_date in the connection's assumptions. {REMEDY}",
             )
 

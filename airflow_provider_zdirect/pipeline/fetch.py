@@ -119,7 +119,7 @@ class Fetcher:
             raise min(self._failures, key=lambda error: isinstance(error, ZDirectRetriableError))
 
     async def fetch_again(self, request: PlannedRequest) -> None:
-        """Fetch a request anew, whatever there is of it.
+        """Fetch a request again from its start; what was fetched of it before is dropped.
 
         :raises ZDirectError: if that fails.
         """

@@ -230,8 +230,9 @@ def _result(run: Run, manifest: Manifest, rows: FileRows, published: PublishedSt
         log.warning("%s: the answer has no records. In the sandbox this does not mean that there are none.", what)
     if missing := state.not_answered:
         log.warning(
-            "%s: no record came of %d of the values that were asked for (%s%s). zDirect does not say whether they are "
-            "unknown or without stock; nothing was published of them.",
-            what, len(missing), ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
+            "%s: zDirect returned no record for %s (%s%s), and does not say whether they are unknown or without stock; "
+            "nothing was published for them.",
+            what, counted(len(missing), "requested value"),
+            ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
         )  # fmt: skip
     return result

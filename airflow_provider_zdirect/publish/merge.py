@@ -76,7 +76,7 @@ class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
 
     :param merchant_name: what people call the merchant, for messages.
-    :param pause: waits for so many seconds.
+    :param pause: waits for this many seconds.
     """
 
     store: ObjectStore

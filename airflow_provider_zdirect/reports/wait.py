@@ -166,7 +166,7 @@ class ReportWait:
 
     :param what: the report in words, for the log.
     :param due: no poll before that moment.
-    :param empty_from: an empty answer to a poll at or after that moment is final, whatever there is of later dates.
+    :param empty_from: an empty answer to a poll at or after that moment is final, with or without later reports.
     :param poll_interval: seconds between two polls, at least.
     :param jitter: gives numbers in [0, 1).
     """
