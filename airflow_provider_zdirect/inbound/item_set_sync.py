@@ -23,7 +23,7 @@ from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimi
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.words import counted, subject
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     try:
         for notice, kind in wanted:
             try:
-                items = await _fetched(notice, kind, fetch)
+                items = await _fetched(place, notice, kind, fetch)
             except MalformedResponseError as error:
                 # The sets of other notices must not wait for this one.
                 unreadable = unreadable or error
@@ -158,14 +158,14 @@ def _rows(notice: Row, kind: str, items: ItemSet, place: Place, now: datetime) -
     return list(to_table(NoticeItem, list(records), sources, lineage).to_pylist())
 
 
-async def _fetched(notice: Row, kind: str, fetch: FetchSet) -> ItemSet | None:
+async def _fetched(place: Place, notice: Row, kind: str, fetch: FetchSet) -> ItemSet | None:
     """The set, empty if there is none; None if zDirect contradicts itself, so that it is asked again."""
     count = notice[COUNT_FIELDS[kind]]
     if count == 0:
         return {}
     items = await fetch(notice["shipping_notice_id"], kind)
     if count and not items:
-        what = subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"])
+        what = place.subject(f"shipping notice {notice['shipping_notice_id']}")
         log.warning(
             "%s: zDirect counts %s, but has no such set. The next run asks for it again.",
             what,
