@@ -143,7 +143,7 @@ def _as_id(value: str) -> str:
     try:
         return str(UUID(value.strip()))
     except ValueError:
-        # An event has the name that the merchant had then, if any: by it, changes would be missed without a word.
+        # An event has the name that the merchant had then, if any: by it, changes would be missed silently.
         raise ValueError(
             f"merchant_id={value!r} is not a UUID. Give the merchant's id, which every event has, and not its name."
         ) from None

@@ -332,7 +332,7 @@ class RejectedRecordsError(ZDirectDataError):
     """More invalid records than ``max_rejected`` allows.
 
     What to do: Read the file under ``_rejected/`` that the message names: each line has the reason and the record.
-    To publish the valid records all the same, raise ``max_rejected`` and clear the task.
+    To publish the valid records anyway, raise ``max_rejected`` and clear the task.
     """
 
 

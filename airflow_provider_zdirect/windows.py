@@ -108,7 +108,7 @@ class Window:
                     f"This dataset is requested by whole days, and the window {name} at "
                     f"{value.astimezone(tz).isoformat()}, which is not midnight in {zone}.",
                     remedy="Use a daily data interval (CronDataIntervalTimetable('0 0 * * *', timezone=...)), "
-                    "pass whole days, or set the operator's timezone to the one of the schedule.",
+                    "pass whole days, or set the operator's timezone to the schedule's.",
                 )
         return [first + timedelta(days=n) for n in range((last - first).days)]
 
@@ -178,40 +178,6 @@ def moment_in_words(moment: datetime) -> str:
     """For people: ``2026-11-28 07:00 UTC``."""
     moment = _utc(moment)
     return f"{moment.date()} {_clock_time(moment)} UTC"
-
-
-def merchant_in_words(merchant_id: str, name: str | None = None, *, full_id: bool = True) -> str:
-    """A merchant for people: ``shop-de (1a2b3c4d)``; one without a name by its id.
-
-    :param full_id: give all of the id, and not only its beginning.
-    """
-    shown = merchant_id if full_id else merchant_id[:8]
-    return f"{name} ({shown})" if name else shown
-
-
-def subject(
-    what: str,
-    merchant_id: str | None,
-    when: Window | date | None = None,
-    *,
-    name: str | None = None,
-    full_id: bool = False,
-) -> str:
-    """What a log line is about: ``returned_items 2026-11-28 07:00-08:00 UTC, merchant shop-de (1a2b3c4d)``.
-
-    :param merchant_id: None means the one of the connection.
-    :param when: a window, a day, or the moment of a state.
-    :param name: of the merchant, if it has one.
-    :param full_id: give all of the merchant's id, as the first line of a task does, and not only its beginning.
-    """
-    if isinstance(when, Window):
-        what = f"{what} {when.in_words()}"
-    elif isinstance(when, datetime):
-        what = f"{what} as of {moment_in_words(when)}"
-    elif when is not None:
-        what = f"{what} {when}"
-    merchant = merchant_in_words(merchant_id, name, full_id=full_id) if merchant_id else "(the one of the connection)"
-    return f"{what}, merchant {merchant}"
 
 
 def _clock_time(moment: datetime) -> str:

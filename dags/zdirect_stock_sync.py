@@ -23,7 +23,7 @@ Every 15 minutes, for every merchant: reads the stock feed and sends to every li
 * What the feed does not name stays as it is. Write 0 for what is gone.
 * Rows that cannot be sent are under `_rejected/stock_updates/`, with row and reason; all others are sent, and then the
   task fails (`max_rejected`).
-* `<base_path>/stock_updates/` has what became of every update, `stock_updates_current/` what zDirect has now.
+* `<base_path>/stock_updates/` has the outcome of every update, `stock_updates_current/` what zDirect has now.
 * `subtract_open_orders` is for feeds that do not know of Zalando's orders. It needs the orders under the same
   `base_path`, not older than two hours and complete for seven days: let `zdirect_orders` run, and backfill it once.
 * zDirect allows 2,000 updates a minute, so 50,000 take about 34 minutes; runs after that send what has changed.

@@ -45,6 +45,7 @@ FLOORS: list[set[str]] = [
     {"datasets"},
     {"emulator"},
     {"merchant_files"},
+    {"words"},
     {"windows"},
     {"exceptions", "clock"},
 ]

@@ -12,7 +12,7 @@ from airflow_provider_zdirect.datasets.selection import KeptCalendarYears, KeptD
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.exceptions import RetentionError, WindowError
 from airflow_provider_zdirect.pipeline.plan import plan_requests
-from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, subject, within_retention
+from airflow_provider_zdirect.windows import Window, parse_instant, refuse_future, within_retention
 
 MOMENT = datetime(2026, 3, 29, tzinfo=UTC)
 
@@ -161,16 +161,6 @@ def test_dates_are_asked_one_by_one_and_inclusive() -> None:
 def test_a_window_in_words_for_log_lines(start, end, said):
     window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
     assert window.in_words() == said
-    merchant = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
-    assert subject("orders", merchant, window) == f"orders {said}, merchant 01924c48"
-    assert subject("orders", merchant, window, full_id=True) == f"orders {said}, merchant {merchant}"
-
-
-def test_a_log_line_may_be_about_a_day_a_moment_or_neither():
-    assert subject("report", None, date(2026, 11, 28)) == "report 2026-11-28, merchant (the one of the connection)"
-    moment = datetime.fromisoformat("2026-11-28T08:00+01:00")
-    assert subject("tours", "01924c48-49bb", moment) == "tours as of 2026-11-28 07:00 UTC, merchant 01924c48"
-    assert subject("tours", "01924c48-49bb") == "tours, merchant 01924c48"
 
 
 def test_windows_that_only_touch_do_not_intersect() -> None:

@@ -26,10 +26,11 @@ from airflow_provider_zdirect.pipeline.plan import PlannedRequest, plan_requests
 from airflow_provider_zdirect.recording.answer import recorded, recorded_read
 from airflow_provider_zdirect.recording.findings import CONTRADICTED
 from airflow_provider_zdirect.recording.transport import RecordingTransport
-from airflow_provider_zdirect.windows import Window, merchant_in_words
+from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.words import counted, merchant_in_words
 
 TIMEOUTS = Timeouts(connect=5.0, read=60.0, total=120.0)
-"""Somebody looks at it."""
+"""Seconds; a person waits for the answer."""
 
 POLICY = RetryPolicy(max_inline_wait=10.0, max_attempts=1)
 
@@ -148,8 +149,8 @@ class ZDirectChecks:
                 "merchant, or grant the merchant to the app in the zDirect portal.",
             )
         else:
-            one = "1 merchant" if len(granted) == 1 else f"{len(granted)} merchants"
-            self._report(Status.OK, "merchants", f"The app may use {one}: {', '.join(map(in_words, granted))}.")
+            count = counted(len(granted), "merchant")
+            self._report(Status.OK, "merchants", f"The app may use {count}: {', '.join(map(in_words, granted))}.")
         return [each for each in wanted or granted[:1] if each not in lacking]
 
     def _allowed(self, identity: Identity) -> list[Dataset]:
@@ -181,9 +182,8 @@ class ZDirectChecks:
             if named:
                 allowed += datasets
         if granted_count := sum(each is not None for each in spelled.values()):
-            self._report(
-                Status.OK, "scopes", f"{granted_count} of {len(spelled)} scopes that datasets need are granted."
-            )
+            needed_count = counted(len(spelled), "scope")
+            self._report(Status.OK, "scopes", f"The app has {granted_count} of {needed_count} that datasets need.")
         return allowed
 
     async def _read(self, row: Dataset, merchant_id: str) -> None:
@@ -242,11 +242,10 @@ def _of_read(check: str, merchant: str, window: Window | None, answer: dict[str,
     found += ["records lie outside of what was asked for"] if answer["outside_of_request"] else []
     found += [f"the assumption {name} is wrong" for name, said in answer["assumptions"].items() if said == CONTRADICTED]
     when = f"{window.in_words()}, " if window else ""
-    count = "1 record" if read["valid"] == 1 else f"{read['valid']} records"
     more = ", and there are more" if answer["has_next_page"] else ""
     unknown = ", ".join(list(read["unknown_fields"])[:5])
     new = f", with fields that are not known yet ({unknown})" if unknown else ""
-    text = f"{when}merchant {merchant}: {count}{more}{new}"
+    text = f"{when}merchant {merchant}: {counted(read['valid'], 'record')}{more}{new}"
     if not found:
         return Outcome(Status.OK, check, f"{text}.")
     return Outcome(Status.WARN, check, f"{text}; but {'; '.join(found)}. What to do: {SEND_FILE}")

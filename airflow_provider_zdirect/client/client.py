@@ -36,6 +36,7 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.merchant_files.cells import checked_merchant_id as checked_merchant_id
+from airflow_provider_zdirect.words import counted
 
 T = TypeVar("T")
 
@@ -217,7 +218,9 @@ class ZDirectClient:
                     remedy="Run the window again from its start; if the error stays, report it to Zalando's support.",
                     path=call.path,
                 )
-            log.debug("%s: %d records, %s.", call.what, len(page.records), "more" if page.next_cursor else "end")
+            log.debug(
+                "%s: %s, %s.", call.what, counted(len(page.records), "record"), "more" if page.next_cursor else "end"
+            )
             yield page
             cursor = page.next_cursor
             # The consumer is done with it; two pages at once would double the memory.

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.merchant_files.cells import UUID
-from airflow_provider_zdirect.windows import merchant_in_words
+from airflow_provider_zdirect.words import merchant_in_words
 
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 # A UUID, or what is left of one that somebody has copied.

@@ -55,8 +55,8 @@ class PaceStore(Protocol):
     async def change(self, endpoint: str, step: Step[T], *, surely: bool = True) -> T:
         """Keep what ``step`` makes of the pace of ``endpoint``; what else it makes.
 
-        :param surely: whether it is worth a fraction of a second to notice that somebody else has changed the pace
-            meanwhile; ``step`` may be called again then.
+        :param surely: whether it is worth a fraction of a second to notice that another process has changed the
+            pace meanwhile; ``step`` may be called again then.
         :raises OSError: if the place cannot be reached.
         """
 
@@ -204,7 +204,7 @@ class RateLimiter:
         return pace, pace.is_paused(self._now())
 
     def _part(self) -> float:
-        """The part of a limit that is used without a word from the others."""
+        """The part of a limit that is used while the others cannot be asked."""
         return ALONE if self._everybody is not None or self._is_alone else 1.0
 
     async def _change(self, endpoint: str, step: Step[T]) -> T:

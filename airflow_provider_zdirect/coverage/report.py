@@ -17,7 +17,8 @@ from airflow_provider_zdirect.coverage.rows import BACKFILL, DAY, Gap, Row, Scop
 from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import Window, moment_in_words, subject
+from airflow_provider_zdirect.windows import Window, moment_in_words
+from airflow_provider_zdirect.words import subject
 
 FORMAT = 1
 WORST = 5

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def report_deadline(due_after: timedelta) -> dict[str, Any]:
     """``deadline`` for a DAG of reports; nothing unless the environment sets ``ZDIRECT_DEADLINE_HOURS``.
 
-    A run is late if it has not ended so many hours after its report was due. Then Airflow's triggerer awaits the
+    A run is late if it has not ended that many hours after its report was due. Then Airflow's triggerer awaits the
     function that ``ZDIRECT_DEADLINE_CALLBACK`` names (``my_package.alerts.notify``), or else logs an error.
 
     :param due_after: how long after a run is queued its report is due. Not after its data interval, so that a

@@ -17,6 +17,7 @@ from airflow_provider_zdirect.operators.compact import compacted_datasets
 from airflow_provider_zdirect.operators.intrastat import country_codes
 from airflow_provider_zdirect.operators.run_context import fixed_window, refuse_in_backfill, run_interval, run_type
 from airflow_provider_zdirect.windows import Window, parse_instant
+from airflow_provider_zdirect.words import counted
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "base_path": path,
@@ -102,8 +103,8 @@ def days_by_merchant(window: Window, merchant_ids: list[str]) -> list[dict[str, 
     most = conf.getint("core", "max_map_length", fallback=1024)
     if len(tasks) > most:
         raise ZDirectConfigurationError(
-            f"The window {window} for {len(merchant_ids)} merchants makes {len(tasks)} tasks, and Airflow maps over "
-            f"{most} at most.",
+            f"The window {window} for {counted(len(merchant_ids), 'merchant')} makes {counted(len(tasks), 'task')}, "
+            f"and Airflow maps over {most} at most.",
             remedy="Run it in parts, or raise [core] max_map_length.",
         )
     return tasks

@@ -89,7 +89,7 @@ ITEM_QUANTITIES = Dataset(
         filters={"ean": "eans"},
         values_per_request=DEFAULTS.eans_per_request,
     ),
-    # Unconfirmed: the body is probably like the one of the snapshots.
+    # Unconfirmed: the body is probably like that of the snapshots.
     answer=Answer(("item_quantities",), answered_at_field="observed_at", grouping=_BY_LOCATION),
     publish=Snapshots(("ean", "stock_location_id"), "observed_at"),
     assumes={

@@ -32,6 +32,7 @@ from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import read_published
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class ErasureResult:
     :param requests: that zDirect shows now.
     :param orders: that must be forgotten, by the whole ledger.
     :param erased: rows of published files, and invalid records.
-    :param files: that were written anew or deleted.
+    :param files: that were rewritten or deleted.
     :param documents: shipping documents that were deleted.
     :param certificate: URI of the certificate; None if no customer has to be erased.
     :param changed: whether anything was erased, by this run, by one that did not finish or by an extraction.
@@ -130,20 +131,20 @@ class ErasureRun:
         )
         remove_abandoned(self.store, self.place.layout(STAGED_AS))
         log.info(
-            "%s: %d requests; %d orders by the whole ledger; %d rows erased in %d files, %d documents deleted -> %s",
+            "%s: %s; %s by the whole ledger; %s erased in %s, %s deleted -> %s",
             self.place.subject("order erasures", full_id=True),
-            result.requests,
-            result.orders,
-            result.erased,
-            result.files,
-            result.documents,
+            counted(result.requests, "request"),
+            counted(result.orders, "order"),
+            counted(result.erased, "row"),
+            counted(result.files, "file"),
+            counted(result.documents, "document"),
             result.certificate or "no certificate, because no customer has to be erased",
         )
         if self.requests.unreadable:
             # What was erased is reported by the next run that succeeds.
             raise RejectedRecordsError(
-                f"{self.what}: {self.requests.unreadable} of {self.requests.count} deletion requests name neither an "
-                "order nor a customer; all others were carried out.",
+                f"{self.what}: {self.requests.unreadable} of {counted(self.requests.count, 'deletion request')} came "
+                "with neither an order nor a customer; all others were carried out.",
                 remedy="Look at them in zDirect (GET /merchants/<id>/orders-deletion-requests), and report it.",
             )
         for mark in self.marks:
@@ -205,7 +206,7 @@ class ErasureRun:
         shown = ", ".join(f"{path} ({count})" for path, count in proof.found.most_common(SHOWN))
         more = len(proof.found) - SHOWN
         return TracesLeftError(
-            f"{self.what}: personal data of their orders is left in {len(proof.found)} files under {self.place.uri}: "
-            f"{shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
+            f"{self.what}: personal data of their orders is left in {counted(len(proof.found), 'file')} under "
+            f"{self.place.uri}: {shown}{f' and {more} more' if more > 0 else ''}. No certificate was written.",
             remedy="This package did not write them. Delete them, or erase the data by hand, then clear the task.",
         )

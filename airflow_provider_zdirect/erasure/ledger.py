@@ -29,6 +29,7 @@ from airflow_provider_zdirect.exceptions import StorageUnavailableError
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.journal import Journal
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.words import counted
 
 ORDER_DATASETS = ("orders", "order_items", "order_lines", "announced_returns")
 """Datasets with rows of orders. The published ``orders`` alone have personal fields."""
@@ -120,8 +121,8 @@ class ErasureLedger:
         entries = self._entries.read(new)
         if len(entries) != len(new):
             raise StorageUnavailableError(
-                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(entries)} of {len(new)} objects "
-                f"in {self.folder}/ledger are listed and cannot be read.",
+                f"Erased customers of merchant {self.merchant_id}: {len(new) - len(entries)} of "
+                f"{counted(len(new), 'object')} in {self.folder}/ledger can be listed, but not read.",
                 remedy="No action needed if the task retries. Without the whole ledger, customers would be missed.",
                 retry_after=RETRY_SECONDS,
             )

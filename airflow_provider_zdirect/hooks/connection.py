@@ -95,7 +95,7 @@ class ZDirectConnection:
             raise
 
     def merchants(self) -> MerchantNames:
-        """The names of merchants in the connection; none if there is no connection.
+        """The merchants' names in the connection; empty without a connection.
 
         :raises ZDirectConfigurationError: as :meth:`known_config`.
         """

@@ -21,7 +21,7 @@ TEST_PATIENCE: dict[str, Any] = {
     "total_timeout": 20.0,
     "max_inline_wait": 2.0,
 }
-"""Somebody looks at the button of the connection form; seconds."""
+"""Seconds, for the connection form's test button, at which a person waits."""
 
 _KEEP_ALIVE = ("tcp_keep_alive", "tcp_keep_alive_idle", "tcp_keep_alive_count", "tcp_keep_alive_interval")
 HTTP_ARGUMENTS = frozenset({"method", "auth_type", *_KEEP_ALIVE})

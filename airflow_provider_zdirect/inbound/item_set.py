@@ -11,6 +11,7 @@ from airflow_provider_zdirect.merchant_files.cells import CellError, read_cell, 
 from airflow_provider_zdirect.merchant_files.ean import read_ean
 from airflow_provider_zdirect.merchant_files.given_list import given_list
 from airflow_provider_zdirect.merchant_files.tables import Row, TableFile
+from airflow_provider_zdirect.words import counted
 
 ANNOUNCED, DISPATCHED = "announced", "dispatched"
 """The two kinds of item sets of a shipping notice."""
@@ -61,7 +62,7 @@ def _checked(rows: Iterable[Row], what: str) -> ItemSet:
     if wrong:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise ZDirectConfigurationError(
-            f"{what} has {len(wrong)} error{'s' if wrong[1:] else ''}: {'; '.join(wrong[:SHOWN])}{more}.",
+            f"{what} has {counted(len(wrong), 'error')}: {'; '.join(wrong[:SHOWN])}{more}.",
             remedy="Correct them; nothing was sent. An EAN has 13 digits, of which the last is a check digit, and is "
             "written as text (spreadsheets turn it into 4.01E+12); a quantity is a whole number, 1 or more.",
         )

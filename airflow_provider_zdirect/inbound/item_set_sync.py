@@ -23,7 +23,7 @@ from airflow_provider_zdirect.exceptions import MalformedResponseError, RateLimi
 from airflow_provider_zdirect.inbound.item_set import ANNOUNCED, DISPATCHED, ItemSet
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
-from airflow_provider_zdirect.windows import subject
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
         if _may_have_changed(notice, kind, held.get((notice["shipping_notice_id"], kind)))
     ]
     what = place.subject("item sets", full_id=True)
-    log.info("%s: %d notices, %d sets to fetch.", what, len(notices), len(wanted))
+    log.info("%s: %s, %s to fetch.", what, counted(len(notices), "notice"), counted(len(wanted), "set"))
     fetched, retry_after = 0, None
     unreadable: MalformedResponseError | None = None
 
@@ -94,7 +94,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
     try:
         for notice, kind in wanted:
             try:
-                items = await _fetched(notice, kind, fetch)
+                items = await _fetched(place, notice, kind, fetch)
             except MalformedResponseError as error:
                 # The sets of other notices must not wait for this one.
                 unreadable = unreadable or error
@@ -112,6 +112,7 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
             publish()
     if unreadable is not None and retry_after is None:
         raise unreadable
+    item_count = sum(row["ean"] is not None for rows in held.values() for row in rows)
     summary = {
         "merchant_id": place.merchant_id,
         "uri": place.data_uri(TABLE),
@@ -119,10 +120,16 @@ async def sync_item_sets(place: Place, fetch: FetchSet, clock: Clock | None = No
         "sets_fetched": fetched,
         "sets_pending": len(wanted) - fetched,
         "retry_after": retry_after,
-        "items": sum(row["ean"] is not None for rows in held.values() for row in rows),
+        "items": item_count,
     }
-    counts = tuple(summary[name] for name in ("sets_fetched", "sets_pending", "items", "uri"))
-    log.info("%s: %d sets fetched, %d left; %d items -> %s", place.subject("item sets"), *counts)
+    log.info(
+        "%s: %s fetched, %d left; %s -> %s",
+        place.subject("item sets"),
+        counted(fetched, "set"),
+        summary["sets_pending"],
+        counted(item_count, "item"),
+        summary["uri"],
+    )
     return summary
 
 
@@ -151,16 +158,18 @@ def _rows(notice: Row, kind: str, items: ItemSet, place: Place, now: datetime) -
     return list(to_table(NoticeItem, list(records), sources, lineage).to_pylist())
 
 
-async def _fetched(notice: Row, kind: str, fetch: FetchSet) -> ItemSet | None:
+async def _fetched(place: Place, notice: Row, kind: str, fetch: FetchSet) -> ItemSet | None:
     """The set, empty if there is none; None if zDirect contradicts itself, so that it is asked again."""
     count = notice[COUNT_FIELDS[kind]]
     if count == 0:
         return {}
     items = await fetch(notice["shipping_notice_id"], kind)
     if count and not items:
-        what = subject(f"shipping notice {notice['shipping_notice_id']}", notice["zalando_merchant_id"])
+        what = place.subject(f"shipping notice {notice['shipping_notice_id']}")
         log.warning(
-            "%s: zDirect counts %d %s items, but has no such set. The next run asks for it again.", what, count, kind
+            "%s: zDirect counts %s, but has no such set. The next run asks for it again.",
+            what,
+            counted(count, f"{kind} item"),
         )
         return None
     return items or {}

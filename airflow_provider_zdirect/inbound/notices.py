@@ -98,7 +98,7 @@ class ShippingNotices:
         """Ids of the merchant's notices with that ``merchant_b2b_reference``, in the order of the list.
 
         The list has the notices of all merchants of the app, and cannot be filtered (zDirect docs, getting). One that
-        does not say whose it is is looked at by itself; if that does not help, it is taken for the merchant's.
+        does not name its merchant is read again on its own; if that does not help, it counts as the merchant's.
         """
         found: list[str] = []
         async for page in self._client.pages(LISTED, merchant_id, {}):

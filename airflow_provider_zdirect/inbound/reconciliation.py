@@ -23,6 +23,7 @@ from airflow_provider_zdirect.inbound.item_set_sync import NOTICES, TABLE, Notic
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +165,13 @@ def reconcile_merchant(place: Place, clock: Clock | None = None) -> dict[str, An
         "differing": pc.sum(pc.not_equal(table.column("difference"), 0)).as_py() or 0,
     }
     log.info(
-        "%s: %d advices, %d pieces expected, %d received, %d rows differ -> %s",
+        "%s: %s, %s expected, %d received, %s -> %s",
         place.subject(RECONCILIATION, full_id=True),
-        *(summary[name] for name in ("advices", "expected", "received", "differing", "uri")),
+        counted(summary["advices"], "advice"),
+        counted(summary["expected"], "piece"),
+        summary["received"],
+        counted(summary["differing"], "row differs", "rows differ"),
+        summary["uri"],
     )
     return summary
 

@@ -49,6 +49,7 @@ from airflow_provider_zdirect.inbound.notice_plan import (
     NoticePlan,
 )
 from airflow_provider_zdirect.inbound.notices import Notice, ShippingNotices
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -296,7 +297,8 @@ class _Run:
             if items is not None and not await self._agrees(kind):
                 raise ConflictError(
                     f"{self.what} is in state {state}, and its items {kind} are others than the "
-                    f"{sum(items.values())} pieces of {len(items)} EANs that were asked for; they are locked.",
+                    f"{counted(sum(items.values()), 'piece')} of {counted(len(items), 'EAN')} that were asked for; "
+                    "they are locked.",
                     remedy="Check the items; what is missing needs another notice.",
                 )
             return True

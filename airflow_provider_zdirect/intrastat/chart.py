@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from airflow_provider_zdirect.intrastat.country_report import ask
+from airflow_provider_zdirect.words import counted
 
 MOST_COUNTRIES = 12
 OTHER = "other"
@@ -46,7 +47,7 @@ def flow_chart(flows: pa.Table, country: str) -> dict[str, Any]:
             "y": TOP + CELL_HEIGHT * shown.index(source),
             "label": f"{quantity:,}" if abs(quantity) < 1_000_000 else f"{quantity / 1_000_000:,.1f} M",
             "words": f"{source} to {destination}: net quantity {quantity:,} in "
-            f"{movements[source, destination]:,} movements",
+            f"{counted(movements[source, destination], 'movement')}",
             "kind": "arrival" if destination == country else "dispatch" if source == country else "elsewhere",
             "opacity": f"{_LEAST_OPACITY + (_MOST_OPACITY - _LEAST_OPACITY) * abs(quantity) / most:.2f}",
         }

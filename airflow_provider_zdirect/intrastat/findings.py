@@ -14,6 +14,7 @@ from airflow_provider_zdirect.intrastat.country_report import CountryReport
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER
+from airflow_provider_zdirect.words import counted
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,21 @@ def month_findings(movements: Movements) -> Iterator[Finding]:
     """What concerns the reports of all countries."""
     if missing := movements.missing_days:
         yield Finding(
-            f"{len(missing)} daily report{'s are' if len(missing) > 1 else ' is'} missing",
+            f"{counted(len(missing), 'daily report is', 'daily reports are')} missing",
             f"The movements that Zalando reported on {as_runs(missing)} are not in these figures.",
         )
     if not movements.count:
         yield Finding("No movements", "None of the daily reports that were used holds a movement.")
     if unplaced := movements.unplaced.num_rows:
         yield Finding(
-            f"{_counted(unplaced)} without a country",
+            f"{counted(unplaced, 'movement')} without a country",
             f"Net quantity {pc.sum(movements.unplaced.column('quantity')).as_py():,}. Zalando gave no country of "
             "source or destination, so that no report can hold them. They are listed in movements-without-country.csv, "
             "in the folder above this one.",
         )
     if within := movements.within_country:
         yield Finding(
-            f"{_counted(within)} within one country",
+            f"{counted(within, 'movement')} within one country",
             "Source and destination are the same country; no border was crossed, and no report holds them.",
         )
     if movements.uncertain_days:
@@ -54,7 +55,7 @@ def month_findings(movements: Movements) -> Iterator[Finding]:
     # A run may have fetched several of the days; its manifest counts the records that it rejected in all.
     if count := sum({day.manifest: day.rejected for day in landed}.values()):
         yield Finding(
-            f"{count:,} record{'s were' if count > 1 else ' was'} rejected as invalid",
+            f"{counted(count, 'record was', 'records were')} rejected as invalid",
             f"These figures lack them. The runs that fetched {as_runs(day.day for day in landed if day.rejected)} have "
             "put them under _rejected/.",
         )
@@ -97,7 +98,3 @@ def fetched_too_early(uncertain: tuple[date, ...]) -> str:
         f"{EMPTY_IS_CERTAIN_AFTER.days} days after they were due and before a later report was seen; they may not have "
         "been made by then. Fetch them again."
     )
-
-
-def _counted(movements: int) -> str:
-    return f"{movements:,} movement{'s' if movements != 1 else ''}"

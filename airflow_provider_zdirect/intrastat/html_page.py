@@ -16,6 +16,7 @@ from airflow_provider_zdirect.intrastat.country_report import CountryReport
 from airflow_provider_zdirect.intrastat.findings import Finding
 from airflow_provider_zdirect.intrastat.movements import Movements
 from airflow_provider_zdirect.intrastat.selection import as_runs
+from airflow_provider_zdirect.words import counted
 
 MOST_ROWS = 500
 """Rows of a long table that the page shows; the files have all."""
@@ -45,6 +46,7 @@ def page_html(
         empty_days=as_runs(movements.empty_days),
         most=MOST_ROWS,
         titled=titled,
+        counted=counted,
         version=__version__,
     )
     return html.encode()

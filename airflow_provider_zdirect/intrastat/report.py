@@ -30,6 +30,7 @@ from airflow_provider_zdirect.merchant_files.tables import TableFile
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.reports.calendar import DueCalendar
 from airflow_provider_zdirect.storage.row_files import parquet_bytes
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,8 @@ def _report_country(
     arrivals, dispatches = (total["net_quantity"] for total in report.totals)
     uri = place.uri_of(files["parquet"].rpartition("/")[0])
     log.info(
-        "%s: arrivals %s, dispatches %s (net quantities), %s lines. This is not tax advice. -> %s",
-        what, f"{arrivals:,}", f"{dispatches:,}", f"{rows:,}", uri,
+        "%s: arrivals %s, dispatches %s (net quantities), %s. This is not tax advice. -> %s",
+        what, f"{arrivals:,}", f"{dispatches:,}", counted(rows, "line"), uri,
     )  # fmt: skip
     return {
         "country": country,

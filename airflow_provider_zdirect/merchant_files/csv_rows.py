@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_provider_zdirect.merchant_files.cells import column_name
+from airflow_provider_zdirect.words import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,8 +84,7 @@ class Csv:
             if not any(map(str.strip, cells)) or self._is_header(cells):
                 continue
             if not problem and len(cells) != self._width:
-                fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-                problem = f"it has {fields}, and the header has {self._width}"
+                problem = f"it has {counted(len(cells), 'field')}, and the header has {self._width}"
             row = {} if problem else {name: cells[place] for name, place in self._wanted.items()}
             yield where, row, problem, cells
 

@@ -107,7 +107,7 @@ class TableFile:
     def rows(self, put_aside: PutAside | None = None, take: Take | None = None) -> Iterator[Row]:
         """Its rows, in order.
 
-        :param put_aside: takes invalid rows, if the others can be read all the same; None: they are errors.
+        :param put_aside: takes invalid rows, if the others are to be read anyway; None: they are errors.
         :param take: takes rows that need not be looked at one by one; they are left out.
         :raises ZDirectConfigurationError: if the file is missing, empty, or not of its kind.
         """

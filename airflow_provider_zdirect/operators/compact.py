@@ -13,6 +13,7 @@ from airflow_provider_zdirect.datasets.table import DATASETS, Dataset
 from airflow_provider_zdirect.operators.argument_table import DURATION, PLACE, Argument
 from airflow_provider_zdirect.operators.arguments import entries
 from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.words import counted
 
 _ONCE = [dataset for dataset in DATASETS.values() if isinstance(dataset.publish, Once)]
 COMPACTED: Mapping[str, Dataset] = {
@@ -93,10 +94,10 @@ class ZDirectCompactOperator(ZDirectOperator):
                 for each in counts:
                     counts[each] += getattr(done, each, 1)
         summary = {"merchant_id": place.merchant_id, "before": before.isoformat(), **counts}
-        done_of = ", ".join(f"{name} {count} dates" for name, count in dates_of.items())
+        done_of = ", ".join(f"{name} {counted(count, 'date')}" for name, count in dates_of.items())
         self.log.info(
-            "%s, dates before %s: %s; %d files became %d, with the same %d rows.",
+            "%s, dates before %s: %s; %s became %d, with the same %s.",
             place.subject("compaction"), before, done_of or "nothing to compact",
-            counts["files_before"], counts["files_after"], counts["rows"],
+            counted(counts["files_before"], "file"), counts["files_after"], counted(counts["rows"], "row"),
         )  # fmt: skip
         return Outcome({**summary, "datasets": dates_of})

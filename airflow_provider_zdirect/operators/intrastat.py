@@ -37,7 +37,7 @@ class ZDirectIntrastatReportOperator(ZDirectOperator):
         per EAN; see
         :mod:`airflow_provider_zdirect.intrastat.master_data`.
     :param allow_missing_days: report although daily reports of the month are missing; they are then named in the
-        report, the manifest and the result. A month without any report is refused all the same.
+        report, the manifest and the result. A month without any report is still refused.
     :param storage_conn_id: Airflow connection of the storage.
     :param conn_id: the zDirect connection. If it exists, its environment has to be that of ``base_path``.
     :returns: ``month``, ``merchant_id``, ``days``, ``missing_days``, ``movements``, ``without_country``,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zdirect.exceptions import UpdatesPausedError
 from airflow_provider_zdirect.operators.argument_table import FORMAT, PLACE
 from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
+from airflow_provider_zdirect.words import counted
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import ZDirectClient
@@ -68,8 +69,8 @@ class ZDirectItemSetsOperator(ZDirectOperator):
         # At least: sets of the two kinds have a limit each, which other merchants and tasks share.
         hours = left / 2 * pause / 3600
         raise UpdatesPausedError(
-            f"{place.subject('item sets')}: {left} of {left + fetched} sets are left, which takes "
-            f"{hours:.1f} hours or more, because zDirect allows 30 requests an hour.",
+            f"{place.subject('item sets')}: {left} of {counted(left + fetched, 'set')} left, which "
+            f"takes {hours:.1f} hours or more, because zDirect allows 30 requests an hour.",
             remedy="No action needed: the task retries. Run fewer tasks for notices at once, or set deferrable=True.",
             retry_after=pause,
             progress=fetched,

@@ -7,6 +7,7 @@ The provider does so when a task starts and ends, in a process that is forked fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -27,6 +28,7 @@ from airflow_provider_zdirect.assets import place_of
 from airflow_provider_zdirect.datasets.arrow import arrow_schema
 from airflow_provider_zdirect.datasets.publication import History
 from airflow_provider_zdirect.datasets.table import DATASETS
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.operators.outcome import Flow, Outcome, Published
 from airflow_provider_zdirect.operators.task_run import TaskRun
 from airflow_provider_zdirect.publish.history import history_schema
@@ -83,15 +85,25 @@ class _Datasets:
     outcome: Outcome | None
 
     def _merchant_id(self) -> str | None:
-        """None if the task has to ask zDirect for it, and has not done so yet."""
-        found: str | None = self.outcome.summary.get("merchant_id") if self.outcome else self.run.merchant_id
-        return found or self.run.hook.own_merchant_id()
+        """None if the task has to ask zDirect for it, and has not done so yet; or if the connection cannot be used."""
+        found: str | None = self.outcome.summary.get("merchant_id") if self.outcome else None
+        if found:
+            return found
+        # Without a usable connection, a task that needs one reports that itself.
+        with suppress(ZDirectConfigurationError):
+            return self.run.merchant_id or self.run.hook.own_merchant_id()
+        return None
+
+    def _address(self) -> str | None:
+        """Of zDirect; None if the connection cannot be used."""
+        with suppress(ZDirectConfigurationError):
+            return self.run.hook.config().address
+        return None
 
     def of_api(self, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What zDirect has; nothing while the merchant is not known."""
-        if not names or (merchant_id := self._merchant_id()) is None:
+        """What zDirect has; nothing while merchant or address are not known."""
+        if not names or (merchant_id := self._merchant_id()) is None or (address := self._address()) is None:
             return
-        address = self.run.hook.config().address
         host = urlsplit(address).netloc
         source = datasource_dataset.DatasourceDatasetFacet(name=host, uri=address)
         for name in names:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a task's files are, as its log ends and as links beside it in Airflow's UI (docs/task-links.md).
 
-On Airflow 3 the worker makes the links when the task ends, on Airflow 2.11 the webserver when somebody looks.
+On Airflow 3 the worker makes the links when the task ends, on Airflow 2.11 the webserver when a user opens the task.
 """
 
 from __future__ import annotations

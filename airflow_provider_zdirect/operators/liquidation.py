@@ -15,6 +15,7 @@ from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import duration, refusal
 from airflow_provider_zdirect.operators.base import Flow, Outcome, Published, TaskRun, ZDirectOperator
 from airflow_provider_zdirect.windows import moment_in_words
+from airflow_provider_zdirect.words import counted
 
 DATASET = "liquidated_items"
 FILTER = "purchase_order_number"
@@ -126,7 +127,7 @@ class ZDirectLiquidationRefetchOperator(ZDirectOperator):
         while (moment := passes.next(fetched.fetched_at)) is not None:
             if (pause := moment - self.clock.now()) > timedelta(0):
                 fetched_at = moment_in_words(fetched.fetched_at)
-                self.wait(f"{job.what}: {fetched.records} records, fetched at {fetched_at}.", pause)
+                self.wait(f"{job.what}: {counted(fetched.records, 'record')}, fetched at {fetched_at}.", pause)
             before = fetched.fetches
             fetched = asyncio.run(make_passes(job, passes, client, self.clock))
             fetched = replace(fetched, fetches=before + fetched.fetches)

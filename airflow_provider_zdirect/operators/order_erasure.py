@@ -24,7 +24,7 @@ class ZDirectOrderErasureOperator(ZDirectOperator):
     :param conn_id: the zDirect connection. With ``personal_data_secret``, rows in which personal data is hashed are
         found by the customer's hash too.
     :param deferrable: wait in the triggerer after a retriable error.
-    :returns: ``requests``, ``orders`` (of the whole ledger), ``erased`` rows, ``files`` written anew or deleted,
+    :returns: ``requests``, ``orders`` (of the whole ledger), ``erased`` rows, ``files`` rewritten or deleted,
         ``documents`` deleted, ``certificate``; nothing personal.
     :raises ZDirectConfigurationError: at parse, if a literal argument is wrong.
     :raises AirflowFailException: if a retry cannot help, as when something is found that cannot be erased

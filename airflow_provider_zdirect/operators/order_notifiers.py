@@ -12,13 +12,14 @@ from jinja2 import Template
 from airflow_provider_zdirect.exceptions import one_line
 from airflow_provider_zdirect.operators.notifiers import Notifiers, mail, notify
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 200
 """Orders in a text; the list itself has all."""
 
-SUBJECT = "zDirect: {{ missing_orders_count }} orders wait for tracking numbers, export or an update"
+SUBJECT = "zDirect: orders without tracking number, export or update: {{ missing_orders_count }}"
 CONTENT = "<p>Orders of merchant {{ missing_orders_merchant }}:</p>{{ missing_orders_html }}"
 
 _TEXT = Template(
@@ -76,7 +77,8 @@ def notify_all(notifiers: Notifiers, rows: Sequence[Mapping[str, Any]], uri: str
 
 def log_missing_orders(context: Any) -> None:
     """A notifier that writes the orders to the task's log."""
-    log.warning("%d orders are overdue:\n%s", context["missing_orders_count"], context["missing_orders_text"])
+    count = counted(context["missing_orders_count"], "order is", "orders are")
+    log.warning("%s overdue:\n%s", count, context["missing_orders_text"])
 
 
 def mail_missing_orders(context: Any, to: Sequence[str], smtp_conn_id: str | None = None) -> None:

@@ -34,7 +34,7 @@ class ZDirectMissingTrackingOperator(TakesNotifiers, ZDirectOperator):
     :param grace_hours: hours after the approval in which tracking numbers may come.
     :param export_hours: hours after the approval in which an order is to be exported.
     :param update_days: days without any change after which an order is overdue.
-    :param lookback_days: orders that are older than so many days are left out.
+    :param lookback_days: orders that are older than this many days are left out.
     :param remind_after: notify of the same order again after that (timedelta or ISO 8601 text).
     :param max_orders_age: how long ago orders may have been extracted (timedelta or ISO 8601 text).
     :param live_check: look overdue orders up at zDirect, because the published orders may be an hour old.

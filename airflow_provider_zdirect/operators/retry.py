@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a task of this provider is tried again: never in vain, and not before zDirect wants it."""
+"""When a task of this provider is tried again: only if that can help, and not before zDirect allows it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def set_retries(kwargs: dict[str, Any], inherited: Mapping[str, Any]) -> None:
 def inherited_default_args(dag: Any, task_group: Any, own: dict[str, Any] | None) -> dict[str, Any]:
     """``default_args`` of the DAG, the task group and the task, merged as ``BaseOperator.partial`` does.
 
-    :param dag: None for the one of the enclosing ``with``; ``task_group`` likewise.
+    :param dag: None: that of the enclosing ``with``; ``task_group`` likewise.
     """
     if AIRFLOW_V_3_0_PLUS:
         base = "airflow.sdk.bases.operator"

@@ -21,7 +21,7 @@ from airflow_provider_zdirect.inbound.notice_plan import (
 from airflow_provider_zdirect.operators import argument_table as table
 from airflow_provider_zdirect.operators.arguments import choice
 from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDirectOperator
-from airflow_provider_zdirect.windows import subject
+from airflow_provider_zdirect.words import subject
 
 _ITEMS = table.optional(table.from_template(listed_items))
 

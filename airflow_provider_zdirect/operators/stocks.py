@@ -35,7 +35,7 @@ def _orders_since(value: Any, name: str) -> datetime | str:
 class ZDirectStockUpdateOperator(ZDirectOperator):
     """Sends a merchant's stock levels to zDirect: to every live sales channel, what has changed (``docs/stocks.md``).
 
-    Rows that cannot be sent are rejected, and the others are sent all the same. The outcome of every update is
+    Rows that cannot be sent are rejected, and the others are sent. The outcome of every update is
     published as ``stock_updates``, what zDirect has now as ``stock_updates_current``. The task may be killed at any
     moment and retried, and may meet another run: a level of an older feed never stays in place of a newer one.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same requests for many things, a few at a time, until that is in vain."""
+"""The same requests for many things, a few at a time, until going on cannot help."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from airflow_provider_zdirect.orders.order_state import (
     shipment_states,
 )
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
+from airflow_provider_zdirect.words import counted
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class OrderCalls:
         found = [order_id for order_id, number in listed if number == order_number]
         if len(found) < len(listed):
             raise FilterIgnoredError(
-                f"{what}: zDirect answered {len(listed)} orders, {len(found)} of which have that number.",
+                f"{what}: zDirect answered {counted(len(listed), 'order')}, {len(found)} of which have that number.",
                 remedy="Name the orders by order_id; the filter for order numbers does not work.",
                 path=self._path,
             )

@@ -5,9 +5,9 @@ All orders of a batch are read; the journal notes what is about to be sent; expo
 seconds later all are read again; then the lines of orders that show their numbers are shipped. So 10,000 orders wait
 50 times for five seconds instead of 14 hours.
 
-If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on is in vain
-(a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read are
-finished as far as possible. A retry goes on from the journal, and takes the orders that failed last.
+If a request fails, or zDirect refuses a change, the order is reported and the others go on. Only if going on cannot
+help (a refused token, a used-up limit, failure after failure), no further orders are begun, and those that were read
+are finished as far as possible. A retry goes on from the journal, and takes the orders that failed last.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from airflow_provider_zdirect.orders.update_journal import Note, UpdateJournal, 
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.abandoned import remove_abandoned
 from airflow_provider_zdirect.publish.results import RunResults
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class _Run:
         todo = [order_id for order_id in self._flows if order_id not in journal.settled]
         for batch in self._batches(sorted(todo, key=journal.failed.__contains__)):
             await self._update([self._flows[order_id] for order_id in batch])
-            log.info("%s: %d of %d orders settled.", self._subject, len(journal.settled), len(self._flows))
+            log.info("%s: %d of %s settled.", self._subject, len(journal.settled), counted(len(self._flows), "order"))
         failed = {order_id for order_id, flow in self._flows.items() if flow.error and not flow.is_settled}
         journal.add(Note(failed=sorted(failed - journal.failed)))
         if isinstance(self._end, RateLimitedError):
@@ -285,13 +286,15 @@ class _Run:
         requests = self._client.stats.requests
         result = OrderUpdateResult(self._merchant_id, **summary, requests=requests, results=tuple(results))
         rows = ", ".join(f"{count} {outcome}" for outcome, count in result.rows.items() if count) or "none"
-        left_out = f"; {result.of_others} rows of other merchants are left out" if result.of_others else ""
-        log.info("%s: %d orders, rows: %s%s -> %s", self._subject, result.orders, rows, left_out, result.uri)
+        others = counted(result.of_others, "row of another merchant is", "rows of other merchants are")
+        left_out = f"; {others} left out" if result.of_others else ""
+        orders = counted(result.orders, "order")
+        log.info("%s: %s, rows: %s%s -> %s", self._subject, orders, rows, left_out, result.uri)
         raise_failures(
             self._end,
             [*(flow.error for flow in self._flows.values() if flow.error), *self._unknown.values()],
-            f"Orders of merchant {job.place.merchant}: {result.rows[FAILED]} of {sum(result.rows.values())} rows could "
-            "not be settled",
+            f"Orders of merchant {job.place.merchant}: {result.rows[FAILED]} of "
+            f"{counted(sum(result.rows.values()), 'row')} could not be settled",
             in_vain=all(part.what == ROW and part.outcome in NOT_APPLIED for part in results),
         )
         if job.max_failed is not None and result.failed > job.max_failed:

@@ -16,6 +16,7 @@ from airflow_provider_zdirect.exceptions import RejectedUpdatesError
 from airflow_provider_zdirect.orders.row_parts import NOT_APPLIED, Part
 from airflow_provider_zdirect.orders.update_rows import OrderUpdate
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.words import counted
 
 DATASET = "order_updates"
 
@@ -132,8 +133,8 @@ def rejected(job: OrderUpdateJob, result: OrderUpdateResult) -> RejectedUpdatesE
     more = f"; and {len(causes) - SHOWN} more" if len(causes) > SHOWN else ""
     allowed = f", and max_failed allows {job.max_failed}" if job.max_failed else ""
     return RejectedUpdatesError(
-        f"Orders of merchant {job.place.merchant}: {result.failed} of {sum(result.rows.values())} rows were not "
-        f"applied{allowed}. {shown}{more}.",
+        f"Orders of merchant {job.place.merchant}: {result.failed} of {counted(sum(result.rows.values()), 'row')} "
+        f"could not be applied{allowed}. {shown}{more}.",
         remedy="Correct these rows and run the task again; the other rows were tried, and those that were applied are "
         f"not sent again. All results: {result.uri}.",
     )

@@ -29,6 +29,7 @@ from airflow_provider_zdirect.merchant_files.tables import Row
 from airflow_provider_zdirect.merchant_files.tracking_number import read_tracking_number, same_number
 from airflow_provider_zdirect.orders.row_parts import REFUSED, ROW, Part
 from airflow_provider_zdirect.publish.place import Place
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -134,13 +135,13 @@ class UpdateRows:
     others: tuple[str, ...] = ()
 
     def log(self, place: Place) -> None:
-        others = f"; {self.of_others} rows of other merchants ({', '.join(self.others[:20])}) are left out"
+        others = f"{counted(self.of_others, 'row')} of other merchants ({', '.join(self.others[:20])}) left out"
         log.info(
-            "%s: %d updates%s%s.",
+            "%s: %s%s%s.",
             place.subject("order updates", full_id=True),
-            len(self.updates),
-            f"; {len(self.wrong)} rows are invalid" if self.wrong else "",
-            others if self.of_others else "",
+            counted(len(self.updates), "update"),
+            f"; {counted(len(self.wrong), 'row is', 'rows are')} invalid" if self.wrong else "",
+            f"; {others}" if self.of_others else "",
         )
         if self.of_others and not (self.updates or self.wrong):
             log.warning("All rows are of other merchants; is their merchant_id right?")

@@ -17,6 +17,7 @@ from airflow_provider_zdirect.exceptions import FilterIgnoredError
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import TRY_AGAIN
+from airflow_provider_zdirect.words import counted
 
 REMEDY = f"{TRY_AGAIN} If the records are right, publish them with accept_outside=True."
 
@@ -63,8 +64,8 @@ class AnswerCheck:
             if others.num_rows:
                 asked = f"{name}={min(values)}" if len(values) == 1 else f"{len(values)} values of {name}"
                 self._refuse(
-                    f"asked for {asked}, and {others.num_rows} of {table.num_rows} records have another, for example "
-                    f"{others.column(name)[0]}. zDirect did not apply the filter",
+                    f"asked for {asked}, and {others.num_rows} of {counted(table.num_rows, 'record')} came with "
+                    f"another, for example {others.column(name)[0]}. zDirect did not apply the filter",
                     f"The parameter may have another name: see docs/assumptions.md. {TRY_AGAIN}",
                 )
 
@@ -82,15 +83,15 @@ class AnswerCheck:
         if outside.num_rows and expected.certain and not accepts:
             example = next(value for name in expected.fields if (value := outside.column(name)[0]).is_valid)
             self._refuse(
-                f"{outside.num_rows} of {table.num_rows} records lie outside of the requested {asked}, for example one "
-                f"of {example}. zDirect did not apply the time filter",
+                f"{outside.num_rows} of {counted(table.num_rows, 'record')} came from outside of the requested "
+                f"{asked}, for example one of {example}. zDirect did not apply the time filter",
                 REMEDY,
             )
         self._dates = [each for each in self._dates if not table.filter(has_date & ~each).num_rows]
         if expected.one_date and not self._dates and not accepts:
             self._refuse(
-                f"asked for {asked}, and the answer also has records of the day before or after, as if zDirect read "
-                "the last date of a request otherwise than is assumed",
+                f"asked for {asked}, and the answer also has records of the day before or after, as if zDirect did not "
+                "interpret the last date of a request as assumed",
                 f"Set the other value of liquidation_last_date in the connection's assumptions. {REMEDY}",
             )
 

@@ -71,7 +71,7 @@ async def extract(job: ExtractJob, client: ZDirectClient, clock: Clock | None = 
                 return await _fetch_and_publish(run, client)
             except BaseException as error:
                 if not job.dataset.has_windows:
-                    # No other try goes on with it, nor after a timeout, which is no Exception in Airflow.
+                    # No other try goes on with it, nor after a timeout, which is not an Exception in Airflow.
                     run.checkpoint.discard()
                 if not isinstance(error, LaterObservation):
                     raise

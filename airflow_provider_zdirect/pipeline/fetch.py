@@ -30,6 +30,7 @@ from airflow_provider_zdirect.pipeline.progress import ProgressLog
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staging import stage_page
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +107,9 @@ class Fetcher:
         when = self.run.job.window if self._dataset.has_windows else None
         what = self.run.place.subject(self._dataset.name, when, full_id=True)
         pages = self._progress.total("pages")
-        resumed = f"; resuming from {pages} pages with {self._progress.total('records'):,} records" if pages else ""
-        self._log.started(f"{what}: {len(self.run.requests)} requests planned{resumed}.")
+        so_far = f"{counted(pages, 'page')} with {counted(self._progress.total('records'), 'record')}"
+        resumed = f"; resuming from {so_far}" if pages else ""
+        self._log.started(f"{what}: {counted(len(self.run.requests), 'request')} planned{resumed}.")
         self.client.on_piece(self._log.received)
         missing = (request for request in self.run.requests if not self._progress.of(request.key).done)
         await asyncio.gather(*map(self._keeping_failure, missing))
@@ -117,7 +119,7 @@ class Fetcher:
             raise min(self._failures, key=lambda error: isinstance(error, ZDirectRetriableError))
 
     async def fetch_again(self, request: PlannedRequest) -> None:
-        """Fetch a request anew, whatever there is of it.
+        """Fetch a request again from its start; what was fetched of it before is dropped.
 
         :raises ZDirectError: if that fails.
         """
@@ -135,8 +137,8 @@ class Fetcher:
     def _so_far(self) -> str:
         done = sum(self._progress.of(request.key).done for request in self.run.requests)
         return (
-            f"{done} of {len(self.run.requests)} requests done, {self._progress.total('pages')} pages, "
-            f"{self._progress.total('records'):,} records"
+            f"{done} of {counted(len(self.run.requests), 'request')} done, "
+            f"{counted(self._progress.total('pages'), 'page')}, {counted(self._progress.total('records'), 'record')}"
         )
 
     def _what(self, request: PlannedRequest) -> str:

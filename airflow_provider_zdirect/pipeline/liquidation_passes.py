@@ -24,6 +24,7 @@ from airflow_provider_zdirect.pipeline.manifest import count_changes, where
 from airflow_provider_zdirect.publish.day_changes import COUNTS, published_changes
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window, moment_in_words
+from airflow_provider_zdirect.words import counted
 
 MAX_FETCHES = 3
 DATES_NAMED = 31
@@ -119,12 +120,13 @@ class FetchedWindow:
         fetched = moment_in_words(self.fetched_at)
         if self.changes:
             said = "; ".join(
-                f"{each['date']}: {each['added']} rows added, {each['removed']} removed, {each['changed']} changed"
+                f"{each['date']}: {counted(each['added'], 'row')} added, {each['removed']} removed, "
+                f"{each['changed']} changed"
                 for each in self.changes[:DATES_NAMED]
             )
             said += f"; and {more} more" if (more := len(self.changes) - DATES_NAMED) > 0 else ""
         elif self.fetches:
-            said = f"fetched again at {fetched}, nothing changed: {self.records} records"
+            said = f"fetched again at {fetched}, nothing changed: {counted(self.records, 'record')}"
         else:
             due = ", ".join(map(moment_in_words, passes.moments))
             said = f"already fetched at {fetched}, after its last pass ({due}); no second fetch was due"

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from airflow_provider_zdirect.clock import Clock
 from airflow_provider_zdirect.pipeline.manifest import ExtractResult
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,15 @@ def report_result(what: str, published: str, result: ExtractResult) -> None:
     """
     manifest = result.manifest
     log.info(
-        "%s: %s, %d rejected; %d pages, %d requests -> %s",
-        what, published, manifest.rejected, manifest.pages, manifest.requests, result.place.data_uri(manifest.dataset),
+        "%s: %s, %d rejected; %s, %s -> %s",
+        what, published, manifest.rejected, counted(manifest.pages, "page"), counted(manifest.requests, "request"),
+        result.place.data_uri(manifest.dataset),
     )  # fmt: skip
     if manifest.repaired:
         log.warning(
-            "%s: %d records came with damaged texts; U+FFFD stands for what was damaged.", what, manifest.repaired
+            "%s: %s came with damaged texts; U+FFFD stands for what was damaged.",
+            what,
+            counted(manifest.repaired, "record"),
         )
 
 
@@ -45,13 +49,13 @@ def report_window(what: str, result: ExtractResult, new: int) -> ExtractResult:
         f"; {changes['removed']:,} are gone" if changes["removed"] else "",
     ]
     known = f" ({''.join(notes)})" if manifest.records > new or any(notes[1:]) else ""
-    late = f", {manifest.late_records:,} late records of earlier windows" if manifest.late_records else ""
+    late = f", {counted(manifest.late_records, 'late record')} of earlier windows" if manifest.late_records else ""
     report_result(what, f"{new:,} new of {manifest.records:,}{known}{late}", result)
     if manifest.outside:
         log.warning(
-            "%s: %d records lie outside of what was asked for. They were published under their own time; see "
+            "%s: %s outside of what was asked for, and published under the time that each names; see "
             "docs/exactly-once.md.",
-            what, manifest.outside,
+            what, counted(manifest.outside, "record lies", "records lie"),
         )  # fmt: skip
     return result
 

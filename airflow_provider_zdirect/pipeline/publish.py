@@ -13,6 +13,7 @@ from airflow_provider_zdirect.pipeline.publish_states import KnownState, distinc
 from airflow_provider_zdirect.pipeline.publish_windows import publish_days, publish_once
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.pipeline.staged_rows import reject
+from airflow_provider_zdirect.words import counted
 
 REASONS_NAMED = 3
 
@@ -56,9 +57,9 @@ def _publish_rejected(run: Run) -> str | None:
         run.checkpoint.discard()
         reasons = dict.fromkeys(reason for request in requests for reason in request.reasons)
         raise RejectedRecordsError(
-            f"{run.job.what}: {count} invalid records, and max_rejected is {most}; nothing was published. "
+            f"{run.job.what}: {counted(count, 'invalid record')}, and max_rejected is {most}; nothing was published. "
             f"Reasons: {' | '.join(list(reasons)[:REASONS_NAMED])}.",
-            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records all the same, raise max_rejected "
+            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records anyway, raise max_rejected "
             "and clear the task.",
         )
     return path

@@ -26,6 +26,7 @@ from airflow_provider_zdirect.publish.same_row import earlier_of_same, record_nu
 from airflow_provider_zdirect.publish.snapshot import store_snapshot
 from airflow_provider_zdirect.storage.row_files import as_json_value
 from airflow_provider_zdirect.windows import moment_in_words
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -224,13 +225,14 @@ def _result(run: Run, manifest: Manifest, rows: FileRows, published: PublishedSt
     changes = ", ".join(f"{published.changes[kind]} {kind}" for kind in ("added", "changed", "removed"))
     outcome = "published" if state.stored else "nothing new to publish"
     as_of = run.place.subject(manifest.dataset, manifest.window.start)
-    report_result(as_of, f"{count:,} records, {outcome} ({changes})", result)
+    report_result(as_of, f"{counted(count, 'record')}, {outcome} ({changes})", result)
     if state.empty_answer:
         log.warning("%s: the answer has no records. In the sandbox this does not mean that there are none.", what)
     if missing := state.not_answered:
         log.warning(
-            "%s: no record came of %d of the values that were asked for (%s%s). zDirect does not say whether they are "
-            "unknown or without stock; nothing was published of them.",
-            what, len(missing), ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
+            "%s: zDirect returned no record for %s (%s%s), and does not say whether they are unknown or without stock; "
+            "nothing was published for them.",
+            what, counted(len(missing), "requested value"),
+            ", ".join(missing[:NAMED]), ", ..." if len(missing) > NAMED else "",
         )  # fmt: skip
     return result

@@ -14,6 +14,7 @@ from airflow_provider_zdirect.exceptions import ZDirectDataError
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.storage.checkpoint import RequestProgress
+from airflow_provider_zdirect.words import counted
 
 TRY_AGAIN = "Clear the task to try again; if it persists, report it to Zalando's merchant support."
 
@@ -48,6 +49,6 @@ def _note_answer(run: Run, page: Page) -> None:
     try:
         run.snapshot_time = TypeAdapter(Instant).validate_python(time).astimezone(UTC)
     except ValidationError:
-        missing = f"the answer has {len(page.records)} records and no time ({key} is missing)"
+        missing = f"the answer has {counted(len(page.records), 'record')} and no time ({key} is missing)"
         wrong = missing if time is None else f"{key}={time[:60]!r} is not a time with an offset"
         raise ZDirectDataError(f"{run.job.what}: {wrong}; nothing was published.", remedy=TRY_AGAIN) from None

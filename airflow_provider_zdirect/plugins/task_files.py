@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task has published, as far as its own result names it.
 
-Somebody who may change XComs must not read other files through this page. So it opens only what has the form of this
-provider's paths: it lists the names in a merchant's folder, shows a manifest, and counts the reasons of rejected
-records, of which it shows no content.
+Users who may change XComs must not read other files through this page. So it opens only what is below the base path of
+the task's run and has the form of this provider's paths: it lists the names in a merchant's folder, shows a manifest,
+and counts the reasons of rejected records, of which it shows no content.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from airflow_provider_zdirect.assets import place_of
 from airflow_provider_zdirect.operators.base_path import open_path
-from airflow_provider_zdirect.operators.links import MANIFEST, PUBLISHED, REJECTED, console_page, result_files
+from airflow_provider_zdirect.operators.links import MANIFEST, PUBLISHED, REJECTED, result_files
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 
@@ -31,9 +32,7 @@ MOST_LINES = 100_000
 MANIFEST_LENGTH = 100_000
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_PATH = re.compile(
-    rf"(?P<base>.+?)/(?P<path>(?:(?P<room>_[a-z]+)/)?[a-z][a-z_]*/merchant_id={_UUID}(?:/[^/]+)*)", re.ASCII
-)
+_PATH = re.compile(rf"(?:(?P<room>_[a-z]+)/)?[a-z][a-z_]*/merchant_id={_UUID}(?:/[^/]+)*", re.ASCII)
 _ROOMS = {PUBLISHED: None, MANIFEST: "_manifests", REJECTED: "_rejected"}
 
 
@@ -56,65 +55,63 @@ class TaskFiles:
     """What the page shows.
 
     :param uris: what the task's result names, by kind.
+    :param refused: the kinds that the page does not open.
     :param more: files that are not shown.
     :param rejected: how many records were rejected.
     :param reasons: how many of them, by reason.
     """
 
     uris: Mapping[str, str]
+    refused: set[str]
     files: list[File] = field(default_factory=list)
     more: int = 0
     manifest: str | None = None
     rejected: int = 0
     reasons: list[tuple[str, int]] = field(default_factory=list)
 
-    def console(self, kind: str) -> str | None:
-        """The page of the storage's console; None if there is none."""
-        return console_page(self.uris[kind], is_folder=kind == PUBLISHED) if kind in self.uris else None
 
-
-def read_task_files(result: Mapping[str, Any], storage_conn_id: str | None) -> TaskFiles:
+def read_task_files(result: Mapping[str, Any], base_path: str, storage_conn_id: str | None) -> TaskFiles:
     """What is in the storage of what a result names.
 
     :param result: what the task returned.
-    :param storage_conn_id: as the task has it.
+    :param base_path: as the task's run was given it; ``storage_conn_id`` too.
     :raises ZDirectError: if the storage cannot be read from here.
     """
-    uris = {kind: uri for kind, uri in result_files(result).items() if _split(kind, uri)}
-    found = TaskFiles(uris, rejected=int(result.get("rejected") or 0))
+    uris = result_files(result)
+    below = {kind: _below(base_path, uri) for kind, uri in uris.items()}
+    paths = {kind: path for kind, path in below.items() if path and _is_own(kind, path)}
+    found = TaskFiles(uris, uris.keys() - paths.keys(), rejected=int(result.get("rejected") or 0))
+    if not paths:
+        return found
+    base = open_path(base_path, storage_conn_id, name="base_path")
+    store = ObjectStore(base.fs, base.root)
     manifest: Mapping[str, Any] = {}
-    if MANIFEST in uris:
-        store, path = _open(MANIFEST, uris[MANIFEST], storage_conn_id)
-        manifest = store.read_json(path) or {}
+    if MANIFEST in paths:
+        manifest = store.read_json(paths[MANIFEST]) or {}
         found.manifest = json.dumps(manifest, indent=2, ensure_ascii=False)[:MANIFEST_LENGTH]
-    if PUBLISHED in uris:
-        store, folder = _open(PUBLISHED, uris[PUBLISHED], storage_conn_id)
-        listed = manifest.get("files") or []
-        files = [(str(each["path"]), each.get("rows")) for each in listed if _split(PUBLISHED, f"x/{each['path']}")]
+    if PUBLISHED in paths:
+        listed = [(str(each["path"]), each.get("rows")) for each in manifest.get("files") or []]
+        files = [(path, rows) for path, rows in listed if _is_own(PUBLISHED, path)]
         if files:
             found.files = [File(path, _size(store, path), rows) for path, rows in files[:MOST]]
             found.more = len(files) - len(found.files)
         elif not manifest:
-            found.files = list(_newest(store, folder))
-    if REJECTED in uris:
-        store, path = _open(REJECTED, uris[REJECTED], storage_conn_id)
-        found.reasons = _reasons(store, path)
+            found.files = list(_newest(store, paths[PUBLISHED]))
+    if REJECTED in paths:
+        found.reasons = _reasons(store, paths[REJECTED])
     return found
 
 
-def _split(kind: str, uri: str) -> tuple[str, str] | None:
-    """Base path and path of a URI; None if it has not the form of such a path."""
-    match = _PATH.fullmatch(uri)
-    if match is None or {".", "..", ""} & set(match["path"].split("/")) or match["room"] != _ROOMS[kind]:
-        return None
-    return match["base"], match["path"]
+def _below(base_path: str, uri: str) -> str | None:
+    """The path of a URI, relative to the base path; None if it is not below."""
+    base, place = f"{place_of(base_path)}/", place_of(uri)
+    return place.removeprefix(base) if place.startswith(base) else None
 
 
-def _open(kind: str, uri: str, storage_conn_id: str | None) -> tuple[ObjectStore, str]:
-    split = _split(kind, uri)
-    assert split is not None
-    base = open_path(split[0], storage_conn_id, name="base_path")
-    return ObjectStore(base.fs, base.root), split[1]
+def _is_own(kind: str, path: str) -> bool:
+    """Whether a path, relative to the base path, has the form of this provider's."""
+    match = _PATH.fullmatch(path)
+    return match is not None and match["room"] == _ROOMS[kind] and not {".", ".."} & set(path.split("/"))
 
 
 def _size(store: ObjectStore, path: str) -> int | None:

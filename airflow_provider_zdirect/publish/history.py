@@ -68,7 +68,7 @@ class KnownVersions:
 class RecordHistory:
     """The history of one dataset of one merchant.
 
-    :param pause: waits for so many seconds.
+    :param pause: waits for this many seconds.
     """
 
     place: Place

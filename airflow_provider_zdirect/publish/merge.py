@@ -40,7 +40,8 @@ from airflow_provider_zdirect.storage.layout import Layout, PublishedName, momen
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.storage.row_files import ROW_GROUP_ROWS
 from airflow_provider_zdirect.storage.scratch import scratch_folder
-from airflow_provider_zdirect.windows import Window, subject
+from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.words import subject
 
 FILES_AT_ONCE = 64
 """Files that are written at the same time, at most."""
@@ -75,7 +76,7 @@ class RowMerger:
     """Publishes rows for one window of one dataset and merchant.
 
     :param merchant_name: what people call the merchant, for messages.
-    :param pause: waits for so many seconds.
+    :param pause: waits for this many seconds.
     """
 
     store: ObjectStore

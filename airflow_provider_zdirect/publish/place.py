@@ -12,7 +12,8 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.storage.layout import FORMATS, Layout
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import Window, merchant_in_words, subject
+from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.words import merchant_in_words, subject
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Place:
         return merchant_in_words(self.merchant_id, self.merchant_name)
 
     def subject(self, what: str, when: Window | date | None = None, *, full_id: bool = False) -> str:
-        """What a log line of this merchant is about, as :func:`~.windows.subject`."""
+        """What a log line of this merchant is about, as :func:`~.words.subject`."""
         return subject(what, self.merchant_id, when, name=self.merchant_name, full_id=full_id)
 
     def data_uri(self, dataset: str) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.publish.same_row import Numbers
 from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.words import counted
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1) // timedelta(microseconds=1)
@@ -45,7 +46,9 @@ def placed_rows(table: pa.Table, dataset: Dataset, window: Window) -> Iterator[t
 def integers(column: pa.ChunkedArray) -> Numbers:
     """Whole numbers, or times as microseconds since 1970."""
     if column.null_count:
-        raise ValueError(f"a column that places or identifies rows has {column.null_count} rows without a value")
+        raise ValueError(
+            f"a column that places or identifies rows has {counted(column.null_count, 'row')} without a value"
+        )
     found: Numbers = column.cast(pa.int64()).to_numpy()
     return found
 

@@ -33,7 +33,7 @@ def in_rounds(what: str, publish: Callable[[], T | None], pause: Callable[[float
     """What a round of ``publish`` comes to; None if another run came between.
 
     :param what: is published, for the error.
-    :param pause: waits for so many seconds.
+    :param pause: waits for this many seconds.
     :raises ConcurrentRunError: if other runs kept publishing all the time; ``retry_after`` is the error's.
     """
     for number in range(MAX_ROUNDS):

@@ -3,7 +3,7 @@
 
 The winner is the row with the greatest version, then the one that was fetched last, then the greatest hash; of equal
 ones the one that is published, then the first. But a published row with the content of the winner stays, so that
-nothing is written twice. If two published files hold a record, both are written anew: a run must not drop a record from
+nothing is written twice. If two published files hold a record, both are rewritten: a run must not drop a record from
 one file because of another that it does not own.
 """
 
@@ -29,7 +29,7 @@ class Winners:
     :param rows: a mask of all rows.
     :param count: of the rows that win, by file.
     :param places: where they belong, by file.
-    :param outdated: published files that have to be written anew.
+    :param outdated: published files that have to be rewritten.
     :param records: how many records the fetched answers hold of the window itself.
     :param first: time of the earliest of these, and ``last`` of the latest.
     :param holders: how many of these are in each file.

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from airflow_provider_zdirect.words import counted
+
 LONGEST_NAME = 40
 MOST_NAMES = 60
 """Names of fields that are shown of one path; more are most likely keys of a map, which are values."""
@@ -86,5 +88,5 @@ def _form_of_text(text: str) -> str:
     if _TIME.fullmatch(text):
         return re.sub("[0-9]", "9", text)
     if text.isascii() and text.isdigit():
-        return f"text of {len(text)} {'digit' if len(text) == 1 else 'digits'}"
+        return f"text of {counted(len(text), 'digit')}"
     return next((form for pattern, form in _FORMS if pattern.fullmatch(text)), "text")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the answers that a client gets, for as long as somebody looks at their shape."""
+"""Keeps the answers that a client gets, until their shape has been recorded."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When the report of a day is due: a local time of the day after it, or of the first business day after it. No I/O.
 
-zDirect docs, Intra-Community Movements: reports are made once a day; the one of the day before is to be fetched at or
+zDirect docs, Intra-Community Movements: reports are made once a day; that of the day before is to be fetched at or
 after 12:00 CET on business days. zDirect docs, Cross-Border Movements (OpenAPI 1.1): after 12:00 UTC. Unconfirmed:
 whether reports are made at weekends, and what holidays count; so both are the caller's choice.
 

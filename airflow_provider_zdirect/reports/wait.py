@@ -31,7 +31,8 @@ from airflow_provider_zdirect.exceptions import (
     ZDirectRetriableError,
 )
 from airflow_provider_zdirect.reports.calendar import DAY
-from airflow_provider_zdirect.windows import moment_in_words, subject
+from airflow_provider_zdirect.windows import moment_in_words
+from airflow_provider_zdirect.words import subject
 
 if TYPE_CHECKING:
     from airflow_provider_zdirect.client import Page, ZDirectClient
@@ -165,7 +166,7 @@ class ReportWait:
 
     :param what: the report in words, for the log.
     :param due: no poll before that moment.
-    :param empty_from: an empty answer to a poll at or after that moment is final, whatever there is of later dates.
+    :param empty_from: an empty answer to a poll at or after that moment is final, with or without later reports.
     :param poll_interval: seconds between two polls, at least.
     :param jitter: gives numbers in [0, 1).
     """

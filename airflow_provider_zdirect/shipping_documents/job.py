@@ -53,6 +53,7 @@ from airflow_provider_zdirect.shipping_documents.results import (
     OrderDocuments,
 )
 from airflow_provider_zdirect.storage.layout import documents_folder
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +251,9 @@ class _Run:
         )
         orders = ", ".join(f"{count} {outcome}" for outcome, count in result.orders.items() if count) or "none"
         what = job.place.subject("shipping documents", full_id=True)
-        log.info("%s: orders: %s; %d documents downloaded -> %s", what, orders, result.downloaded, result.uri)
+        log.info(
+            "%s: orders: %s; %s downloaded -> %s", what, orders, counted(result.downloaded, "document"), result.uri
+        )
         self._raise(result, results)
         return result
 
@@ -273,7 +276,7 @@ class _Run:
         raise_failures(
             self._end,
             self._errors,
-            f"{of_merchant}: {result.orders[FAILED]} of {len(results)} orders could not be fetched",
+            f"{of_merchant}: {result.orders[FAILED]} of {counted(len(results), 'order')} could not be fetched",
             in_vain=all(one.outcome == FAILED for one in results),
         )
         bad = {one.order_id: f"{one.outcome}, {one.reason}" for one in results if one.outcome in (FAILED, CONFLICT)}
@@ -285,15 +288,16 @@ class _Run:
             more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
             uris = [result.results_uri, *([result.tracking.uri] if result.tracking else [])]
             raise ShippingDocumentsError(
-                f"{of_merchant}: {len(bad)} of {len(results)} orders failed or are in conflict, or their tracking "
-                f"codes could not be filled in; {job.max_failed} may. {'; '.join(shown)}{more}.",
+                f"{of_merchant}: {len(bad)} of {counted(len(results), 'order')} failed or met a conflict, or their "
+                f"tracking codes could not be filled in; {job.max_failed} may. {'; '.join(shown)}{more}.",
                 remedy="Correct these orders and run the task again; the others are done. All results: "
                 f"{', '.join(map(str, uris))}.",
             )
         missing = result.orders[MISSING]
         if job.require_documents and missing:
             raise DocumentsNotReadyError(
-                f"{of_merchant}: zDirect has none yet of {missing} orders, such as {', '.join(result.missing_orders)}.",
+                f"{of_merchant}: zDirect has none yet of {counted(missing, 'order')}, such as "
+                f"{', '.join(result.missing_orders)}.",
                 remedy="No action needed if they come before the task's last retry; documents of the others are there.",
                 retry_after=TRY_AGAIN,
             )

@@ -10,6 +10,7 @@ from airflow_provider_zdirect.datasets.endpoint import REFETCH_DELAY
 from airflow_provider_zdirect.datasets.reference_data import SalesChannel
 from airflow_provider_zdirect.datasets.table import get_dataset
 from airflow_provider_zdirect.exceptions import MalformedResponseError, ZDirectConfigurationError
+from airflow_provider_zdirect.words import counted
 
 
 async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, ...]:
@@ -27,7 +28,8 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
             except ValidationError as error:
                 raise MalformedResponseError(
                     f"Sales channels of merchant {merchant}: one of them cannot be read "
-                    f"({error.error_count()} errors), so it is unknown where stock has to go. Nothing was sent.",
+                    f"({counted(error.error_count(), 'error')}), so it is unknown where stock has to go. "
+                    "Nothing was sent.",
                     remedy="If it happens again, give sales_channel_ids.",
                     retry_after=REFETCH_DELAY,
                 ) from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stock level, and what became of sending it: as values, and as rows of the log and of the published tables."""
+"""A stock level, and the outcome of sending it: as values, and as rows of the log and of the published tables."""
 
 from __future__ import annotations
 

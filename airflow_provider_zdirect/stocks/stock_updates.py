@@ -57,6 +57,7 @@ from airflow_provider_zdirect.stocks.log_rows import pair_keys
 from airflow_provider_zdirect.stocks.results import UPDATES, publish_current, publish_run
 from airflow_provider_zdirect.stocks.sent_log import SentLog
 from airflow_provider_zdirect.stocks.update_plan import SHOWN, StockUpdateJob, UpdatePlan, make_plan
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -151,9 +152,9 @@ class _Updating:
     async def run(self) -> dict[str, Any]:
         due = await self._all_due()
         log.info(
-            "%s: %d rows, %d pairs, %d of them to send.",
+            "%s: %s, %s, %d of them to send.",
             self.place.subject("stock updates", full_id=True),
-            self.plan.counts["rows"], self.plan.levels.num_rows, len(due),
+            counted(self.plan.counts["rows"], "row"), counted(self.plan.levels.num_rows, "pair"), len(due),
         )  # fmt: skip
         try:
             await self._send_all(due)
@@ -197,11 +198,12 @@ class _Updating:
                 if attempt >= MAX_ATTEMPTS:
                     again = {pair for pair in again if self.log.is_older(pair)}
                 else:
-                    log.info("%s: sending %d updates again in %.0f s.", self.what, len(again), RETRY_PAUSE * attempt)
-                    await self.clock.sleep(RETRY_PAUSE * attempt)
+                    pause, updates = RETRY_PAUSE * attempt, counted(len(again), "update")
+                    log.info("%s: sending %s again in %.0f s.", self.what, updates, pause)
+                    await self.clock.sleep(pause)
             due = {pair: newest for pair in sorted(again) if (newest := self.log.newest(pair))}
         raise ServerError(
-            f"{self.what}: other runs kept sending other versions of {len(due)} levels.",
+            f"{self.what}: other runs kept sending other versions of {counted(len(due), 'level')}.",
             remedy="No action needed: the task retries. Run fewer stock tasks of a merchant at once.",
             retry_after=RETRY_AFTER,
         )
@@ -216,7 +218,7 @@ class _Updating:
             return await self._post(due)
         except BadRequestError as error:
             self.halves += 1
-            log.warning("%s: a batch of %d updates was refused: %s", self.what, len(due), error.message)
+            log.warning("%s: a batch of %s was refused: %s", self.what, counted(len(due), "update"), error.message)
             again: set[Pair] = set()
             for half in _batches(due, (len(due) + 1) // 2):
                 again |= await self._send(half)
@@ -235,7 +237,7 @@ class _Updating:
 
     async def _post(self, due: Levels) -> set[Pair]:
         batch = await asyncio.to_thread(self.log.announce, due.values(), self.clock.now())
-        what = f"{self.what}, {len(due)} updates"
+        what = f"{self.what}, {counted(len(due), 'update')}"
         try:
             reply = await self.client.request(
                 "POST",
@@ -300,23 +302,31 @@ class _Updating:
 
     def _failure(self, result: dict[str, Any]) -> ZDirectError | None:
         """The error if too many rows and updates were not applied."""
-        log.info(
-            "%s: %d updates sent; %d pairs accepted, %d pending, %d rejected, %d failed; %d rows rejected -> %s",
-            self.place.subject("stock updates"),
-            *(result[name] for name in ("updates", "accepted", "pending", "refused", "failed", "rejected", "uri")),
-        )
         rejected, refused, failed = (result[name] for name in ("rejected", "refused", "failed"))
+        log.info(
+            "%s: %s sent; %s accepted, %d pending, %d rejected, %d failed; %s rejected -> %s",
+            self.place.subject("stock updates"),
+            counted(result["updates"], "update"),
+            counted(result["accepted"], "pair"),
+            result["pending"],
+            refused,
+            failed,
+            counted(rejected, "row"),
+            result["uri"],
+        )
         if rejected + refused + failed <= self.job.max_rejected:
             return None
         parts, where = [], f"({result['uri']}, column outcome)"
         if rejected:
             shown = "; ".join(f"{row.source}: {row.reason}" for row in self.plan.bad[:SHOWN])
             more = f"; and {rejected - SHOWN} more" if rejected > SHOWN else ""
-            parts.append(f"{rejected} rows were rejected ({result['rejected_uri']}): {shown}{more}")
+            parts.append(
+                f"{counted(rejected, 'row was', 'rows were')} rejected ({result['rejected_uri']}): {shown}{more}"
+            )
         if refused:
-            parts.append(f"zDirect rejected {refused} updates {where}")
+            parts.append(f"zDirect rejected {counted(refused, 'update')} {where}")
         if failed:
-            parts.append(f"{failed} updates failed {MAX_ATTEMPTS} times {where}")
+            parts.append(f"{counted(failed, 'update')} failed {MAX_ATTEMPTS} times {where}")
         message = (
             f"{self.what}: {'. '.join(parts)}. That is more than max_rejected={self.job.max_rejected}. "
             "All others were sent."

@@ -23,6 +23,7 @@ from airflow_provider_zdirect.stocks.feed import FeedFiles, FeedRow, SkuMapping
 from airflow_provider_zdirect.stocks.open_orders import OrdersWanted, open_orders
 from airflow_provider_zdirect.stocks.results import UPDATES
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, wanted_levels
+from airflow_provider_zdirect.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +90,16 @@ async def make_plan(job: StockUpdateJob, client: ZDirectClient, now: datetime) -
     wanted = wanted_levels(feed, channels, orders)
     if wanted.below_zero:
         log.warning(
-            "%s: of %d EANs more is ordered than the feed has; their level is 0: %s.",
-            what, len(wanted.below_zero), ", ".join(sorted(wanted.below_zero)[:SHOWN]),
+            "%s: of %s more is ordered than the feed has, so the level is 0: %s.",
+            what, counted(len(wanted.below_zero), "EAN"), ", ".join(sorted(wanted.below_zero)[:SHOWN]),
         )  # fmt: skip
     unmapped = _unmapped(orders) if orders else []
     bad, feed_time = wanted.bad + unmapped, max(feed.times.values())
     uri = await asyncio.to_thread(_keep_bad, job, feed_time, bad, what)
     if len(unmapped) > job.max_rejected:
         raise RejectedRecordsError(
-            f"{what}: open orders have {len(unmapped)} articles that are neither EANs nor in the mapping ({uri}). "
+            f"{what}: open orders have {counted(len(unmapped), 'article')} with neither an EAN nor an entry in the "
+            f"mapping ({uri}). "
             "Their pieces would not be subtracted, and be sold again. That is more than "
             f"max_rejected={job.max_rejected}. Nothing was sent.",
             remedy="Add them to the mapping file (mapping_path).",
@@ -121,7 +123,8 @@ def _unmapped(orders: OpenPieces) -> list[FeedRow]:
         FeedRow(
             "order_lines_current",
             "open orders",
-            f"{pieces} open pieces of {called[:60]!r}, which is neither an EAN nor in the mapping: not subtracted",
+            f"{counted(pieces, 'open piece')} of {called[:60]!r}, which is neither an EAN nor in the "
+            "mapping: not subtracted",
             {"external_id": called, "open_pieces": pieces},
         )
         for called, pieces in sorted(orders.unmapped.items())
@@ -138,7 +141,8 @@ def _keep_bad(job: StockUpdateJob, feed_time: datetime, bad: Sequence[FeedRow], 
     for row in bad[:SHOWN]:
         log.warning("%s, %s: %s.", what, row.source, row.reason)
     more = f"and {len(bad) - SHOWN} more; " if len(bad) > SHOWN else ""
-    log.warning("%s: %s%d rows were rejected, see %s.", what, more, len(bad), job.place.uri_of(path))
+    count = counted(len(bad), "row was", "rows were")
+    log.warning("%s: %s%s rejected, see %s.", what, more, count, job.place.uri_of(path))
     return job.place.uri_of(path)
 
 

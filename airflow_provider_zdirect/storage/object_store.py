@@ -11,14 +11,13 @@ Names are literal: a base path may hold blanks, ``[``, ``?`` and ``*``. So nothi
 
 from __future__ import annotations
 
-import functools
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from inspect import signature
+from datetime import datetime
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -28,22 +27,23 @@ from fsspec import AbstractFileSystem
 from airflow_provider_zdirect.exceptions import StorageUnavailableError, ZDirectConfigurationError, ZDirectError
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.disk_errors import RETRY_SECONDS, base_path
-
-WHOLE_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "r2", "memory"})
-
-MAX_LOOKS = 10
+from airflow_provider_zdirect.storage.filesystems import (
+    Details,
+    delete_at_once,
+    entries,
+    find,
+    is_s3,
+    make_folder_of,
+    read_options,
+    rename,
+    tree,
+    version,
+    writes_whole_objects,
+    written,
+)
 
 CHUNK = 8 * 1024 * 1024
 """Bytes of an object in memory at the same time; s3fs would take 50 MB, and ten times as many to upload."""
-
-MOST_AT_ONCE = 1000
-"""Objects that S3 deletes with one request (AWS S3 docs, DeleteObjects)."""
-
-_TIMES = ("LastModified", "mtime", "last_modified", "updated", "created")
-"""When an object was written last, in a listing's details: S3, local disk, Azure, GCS, memory."""
-
-_VERSION = ("size", "ETag", "etag", "ino", *_TIMES)
-"""What differs in a listing's details when an object was written again."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _naming_disk(method: F) -> F:
     """Let a method raise errors about the disk as those of this package."""
 
-    @functools.wraps(method)
+    @wraps(method)
     def call(store: ObjectStore, *arguments: Any, **options: Any) -> Any:
         with store.disk_errors():
             return method(store, *arguments, **options)
@@ -73,7 +73,7 @@ class ObjectStore:
 
     @property
     def writes_whole_objects(self) -> bool:
-        return bool(WHOLE_OBJECT_STORES & self._protocols)
+        return writes_whole_objects(self.fs)
 
     def disk_errors(self, needed: int | None = None) -> AbstractContextManager[None]:
         """Turns errors about the disk into those of this package, as :meth:`.Directory.errors`."""
@@ -89,10 +89,11 @@ class ObjectStore:
             self.write(probe, b"")
             self.delete(probe)
 
+    @_naming_disk
     def files(self, folder: str) -> list[str]:
         """Paths of the objects in a folder that holds nothing else, sorted; empty if there is no such folder."""
         self.fs.invalidate_cache()
-        names = self._ls(self.full(folder), detail=False)
+        names = entries(self.fs, self.full(folder), detail=False)
         return sorted(f"{folder}/{base}" for name in names if (base := name.rpartition("/")[2]))
 
     def files_below(self, folder: str) -> list[str]:
@@ -105,11 +106,11 @@ class ObjectStore:
 
     def written_below(self, folder: str) -> dict[str, datetime]:
         """As :meth:`files_below`, with the time when each object was written last, by the storage's clock."""
-        return {path: self._written(path, details) for path, details in self._find(folder).items()}
+        return {path: written(self.fs, self.full(path), details) for path, details in self._find(folder).items()}
 
     def versions_below(self, folder: str) -> dict[str, str]:
         """As :meth:`files_below`, with a text for each object that is another one once it has other content."""
-        return {path: _version(details) for path, details in self._find(folder).items()}
+        return {path: version(details) for path, details in self._find(folder).items()}
 
     @_naming_disk
     def open(self, path: str) -> IO[bytes]:
@@ -185,7 +186,7 @@ class ObjectStore:
 
     def upload(self, local: Path, path: str) -> None:
         """Write the object whole from a local file."""
-        options = {"chunksize": CHUNK, "max_concurrency": 2} if self._is_s3 else {}
+        options = {"chunksize": CHUNK, "max_concurrency": 2} if is_s3(self.fs) else {}
         self._put(path, local.stat().st_size, lambda full: self.fs.put_file(str(local), full, **options))
 
     @_naming_disk
@@ -197,7 +198,7 @@ class ObjectStore:
                 self.fs.cp_file(self.full(path), self.full(new_path))
                 self.delete(path)
             else:
-                self._rename(self.full(path), new_path)
+                rename(self.fs, self.full(path), self.full(new_path))
         except FileNotFoundError:
             if self.fs.exists(self.full(path)):
                 raise
@@ -211,8 +212,8 @@ class ObjectStore:
     @_naming_disk
     def delete_all(self, paths: Sequence[str]) -> None:
         """Delete several; some may be gone already."""
-        if self._is_s3:
-            self._delete_at_once([self.full(path) for path in paths])
+        if is_s3(self.fs):
+            delete_at_once(self.fs, [self.full(path) for path in paths])
             return
         for path in paths:
             self.delete(path)
@@ -228,7 +229,7 @@ class ObjectStore:
         if self.writes_whole_objects:
             self.delete_all(self.files_below(folder))
         else:
-            for details in [*self._tree(self.full(folder)), {"name": self.full(folder), "type": "directory"}]:
+            for details in [*tree(self.fs, self.full(folder)), {"name": self.full(folder), "type": "directory"}]:
                 if details["type"] == "directory":
                     # Another task may delete it, or put something there.
                     with suppress(OSError):
@@ -237,87 +238,15 @@ class ObjectStore:
                     with suppress(FileNotFoundError):
                         self.fs.rm_file(details["name"])
 
-    def _find(self, folder: str) -> dict[str, Mapping[str, Any]]:
-        """Details by path of all objects below a folder."""
-        self.fs.invalidate_cache()
-        full = self.full(folder)
-        try:
-            if self._is_s3:
-                # Asked so, s3fs lists once; asked for the folder, it asks twice more if there is nothing.
-                parent, _, name = full.rpartition("/")
-                found = self.fs.find(parent, prefix=f"{name}/", detail=True)
-            elif self.writes_whole_objects:
-                found = self.fs.find(full, detail=True)
-            else:
-                found = {each["name"]: each for each in self._tree(full) if each["type"] != "directory"}
-        except FileNotFoundError:
-            return {}
-        start = len(self.full(""))
-        return {name[start:]: details for name, details in found.items()}
-
-    def _tree(self, full: str) -> Iterator[Mapping[str, Any]]:
-        """Details of all that is in a folder, folders after what is in them.
-
-        ``find`` of fsspec leaves out folders that cannot be listed, whatever the reason.
-        """
-        for details in self._ls(full, detail=True):
-            if details["type"] == "directory":
-                yield from self._tree(details["name"])
-            yield details
-
     @_naming_disk
-    def _ls(self, full: str, *, detail: bool) -> list[Any]:
-        for look in range(MAX_LOOKS):
-            try:
-                found: list[Any] = self.fs.ls(full, detail=detail, refresh=True)
-                return found
-            except FileNotFoundError:
-                if self.writes_whole_objects or not self.fs.isdir(full):
-                    break
-                # An object in it was deleted while it was listed.
-                if look == MAX_LOOKS - 1:
-                    raise
-        return []
+    def _find(self, folder: str) -> dict[str, Details]:
+        """By path: all objects below a folder."""
+        start = len(self.full(""))
+        return {name[start:]: details for name, details in find(self.fs, self.full(folder)).items()}
 
-    def _written(self, path: str, details: Mapping[str, Any]) -> datetime:
-        time = next((details[name] for name in _TIMES if details.get(name) is not None), None)
-        if isinstance(time, int | float):
-            return datetime.fromtimestamp(time, UTC)
-        if isinstance(time, str):
-            time = datetime.fromisoformat(time)
-        time = time or self.fs.modified(self.full(path))
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-    def _delete_at_once(self, full: Sequence[str]) -> None:
-        """On S3. Not s3fs's ``rm``, which takes names for patterns and does not report what could not be deleted."""
-        for start in range(0, len(full), MOST_AT_ONCE):
-            named = [self.fs.split_path(path) for path in full[start : start + MOST_AT_ONCE]]
-            answer = self.fs.call_s3(
-                "delete_objects",
-                Bucket=named[0][0],
-                Delete={"Objects": [{"Key": key} for _, key, _ in named], "Quiet": True},
-            )
-            self.fs.invalidate_cache()
-            if errors := answer.get("Errors"):
-                raise OSError(
-                    f"{len(errors)} objects could not be deleted, the first of them {errors[0].get('Key')}: "
-                    f"{errors[0].get('Code')} {errors[0].get('Message')}"
-                )
-
-    @property
-    def _protocols(self) -> set[str]:
-        protocol = self.fs.protocol
-        return {protocol} if isinstance(protocol, str) else set(protocol)
-
-    @property
-    def _is_s3(self) -> bool:
-        return "s3" in self._protocols
-
-    @property
+    @cached_property
     def _read_options(self) -> dict[str, int]:
-        # One request, so that the bytes are of one version; newer s3fs would ask for the size, and then for pieces.
-        in_pieces = self._is_s3 and "max_concurrency" in signature(self.fs._cat_file).parameters
-        return {"max_concurrency": 1} if in_pieces else {}
+        return read_options(self.fs)
 
     def _put(self, path: str, size: int, put: Callable[[str], object]) -> None:
         """Let an object appear whole that ``put`` writes under the name that it is given."""
@@ -328,7 +257,7 @@ class ObjectStore:
             beside = self._beside(path)
             try:
                 put(beside)
-                self._rename(beside, path)
+                rename(self.fs, beside, self.full(path))
             except BaseException:
                 # It takes room, which the disk may not have.
                 with suppress(OSError):
@@ -340,7 +269,7 @@ class ObjectStore:
         beside = self._beside(path)
         try:
             self.fs.pipe_file(beside, data)
-            self._make_folder_of(self.full(path))
+            make_folder_of(self.fs, self.full(path))
             self.fs.link(beside, self.full(path))
         finally:
             with suppress(FileNotFoundError):
@@ -348,34 +277,8 @@ class ObjectStore:
 
     def _beside(self, path: str) -> str:
         temporary = self.full(f"_staging/_tmp/{uuid.uuid4().hex}-{path.rpartition('/')[2]}")
-        self._make_folder_of(temporary)
+        make_folder_of(self.fs, temporary)
         return temporary
-
-    def _make_folder_of(self, full: str) -> None:
-        # Another task deletes it, or one above it, at this moment; not if a file has its name.
-        _try_again(lambda: self.fs.makedirs(full.rpartition("/")[0], exist_ok=True))
-
-    def _rename(self, beside: str, path: str) -> None:
-        def rename() -> None:
-            self._make_folder_of(self.full(path))
-            self.fs.mv(beside, self.full(path))
-
-        # A task that was believed dead deletes the folder; not if the file itself is gone.
-        _try_again(rename)
-
-
-def _version(details: Mapping[str, Any]) -> str:
-    known = [str(details[name]) for name in _VERSION if details.get(name) is not None]
-    # A size alone, which is all that some listings have, proves nothing: to be safe, it is another version each time.
-    return " ".join(known) if len(known) > 1 else uuid.uuid4().hex
-
-
-def _try_again(change: Callable[[], None]) -> None:
-    """Repeat a change of a folder that another task may delete at this moment."""
-    for _ in range(MAX_LOOKS - 1):
-        with suppress(FileExistsError, FileNotFoundError):
-            return change()
-    return change()
 
 
 @contextmanager

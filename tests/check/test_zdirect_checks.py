@@ -70,7 +70,7 @@ def test_a_scope_that_is_spelled_with_dots_counts(check: Any, emulator: Emulator
     app = {"client_id": "a", "bpids": emulator.merchant_ids, "scopes": ["zfs.shipping-notices.read", "Jane Doe"]}
     emulator.faults.add({"match": {"path": "/auth/me"}, "action": {"status": 200, "body": app}})
     done = check("--datasets", "tours")
-    assert done.line("scopes").startswith("OK scopes 1 of 1")
+    assert done.line("scopes").endswith("The app has 1 of 1 scope that datasets need.")
     assert done.file["scopes"] == {"/shipping-notices/read": "zfs.shipping-notices.read"}
     assert "Jane" not in str(done.file)
 

@@ -28,6 +28,7 @@ from airflow_provider_zdirect.operators.links import FILES_PAGE, PublishedFilesL
 
 HOUR = timedelta(hours=1)
 DAG_ID = "zdirect_stock_movements"
+OF_FIRST_TASK = "WHERE run_id = :run AND task_id = 'received_items' AND map_index = 0"
 only_with_pages = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="no pages of plugins before Airflow 3.1")
 
 
@@ -63,11 +64,12 @@ class Named:
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
     with own_emulator(seed=7, volume=0.5) as emulator:
         base = tmp_path_factory.mktemp("base")
-        start = real_time.latest_with_records(
-            emulator, "received_items", "returned_items", before=real_time.this_hour() - 3 * HOUR, length=HOUR
-        )
+        # There are hours without records.
+        hours = (real_time.this_hour() - number * HOUR for number in range(4, 24))
+        one = emulator.merchant_ids[0]
+        start = next(hour for hour in hours if emulator.truth("received_items", one, hour, hour + HOUR))
         run_dag = dag_runner(emulator, base, tmp_path_factory.mktemp("dags"))
-        run = run_dag(DAG_ID, start + HOUR, merchants={"shop-de": emulator.merchant_ids[0]})
+        run = run_dag(DAG_ID, start + HOUR, merchants={"shop-de": one})
         assert run.state == "success", run.log[-5000:]
         yield Named(run, base, start, emulator)
 
@@ -164,19 +166,19 @@ def page() -> Iterator[Any]:
         yield get
 
 
+def change(statement: str, **values: Any) -> None:
+    """Change what is in Airflow's database."""
+    with create_session() as session:
+        session.execute(text(statement), values)
+
+
 @contextmanager
 def changed_result(run_id: str, **values: Any) -> Iterator[None]:
     """The result of the first task, changed as somebody could who may edit XComs."""
     before = xcoms(run_id, "received_items", 0)["return_value"]
     for result in ({**before, **values}, before):
-        with create_session() as session:
-            session.execute(
-                text(
-                    "UPDATE xcom SET value = :value WHERE run_id = :run AND task_id = 'received_items' "
-                    "AND map_index = 0 AND key = 'return_value'"
-                ),
-                {"value": json.dumps(result), "run": run_id},
-            )
+        statement = f"UPDATE xcom SET value = :value {OF_FIRST_TASK} AND key = 'return_value'"
+        change(statement, value=json.dumps(result), run=run_id)
         if result is not before:
             yield
 
@@ -200,21 +202,28 @@ def test_the_page_shows_the_files_of_a_task_to_those_who_may_read_it(named, page
     assert page(named.page, role=None).status_code == 403
     assert page(named.page.replace("received_items/0", "received_items/7")).status_code == 404
     assert page(named.page.replace("received_items/0", "merchants/-1")).status_code == 404
+    too_large = page(named.page.replace("received_items/0", f"received_items/{10**20}"))
+    assert too_large.status_code == 422
+    assert "less than or equal to 2147483647" in too_large.text
 
 
 @only_with_pages
 def test_a_result_that_somebody_has_changed_opens_no_other_file_and_is_not_taken_for_html(named, page):
     base = named.base.as_uri()
-    secret = named.base / "secret" / "_manifests"
-    secret.mkdir(parents=True)
-    (secret / "a.json").write_text('{"secret": "of another"}')
-    (named.base / "secret" / "name-of-another").touch()
     folder = f"merchant_id={named.emulator.merchant_ids[0]}"
+    secret = named.base / "secret" / "_manifests"
+    # Also where it has the form of this provider's paths, below another base path.
+    for place in (secret, named.base.with_name("another") / f"_manifests/received_items/{folder}"):
+        place.mkdir(parents=True)
+        (place / "a.json").write_text('{"secret": "of another"}')
+    (named.base / "secret" / "name-of-another").touch()
     for uri in (
         f"{base}/secret",
         f"{base}/secret/_manifests/a.json",
         f"{base}/_manifests/received_items/{folder}/../../../secret/_manifests/a.json",
         f"{base}/received_items/{folder}/../../secret",
+        f"{base}/../another/_manifests/received_items/{folder}/a.json",
+        f"{base.replace(named.base.name, 'another')}/_manifests/received_items/{folder}/a.json",
         "file:///etc",
         "<script>alert(1)</script>",
     ):
@@ -223,6 +232,7 @@ def test_a_result_that_somebody_has_changed_opens_no_other_file_and_is_not_taken
         assert answer.status_code == 200
         assert "of another" not in answer.text
         assert "name-of-another" not in answer.text
+        assert "Not opened" in answer.text
         assert "<script" not in answer.text
 
 
@@ -239,11 +249,57 @@ def test_rejected_records_are_shown_by_reason_without_their_content(named, page)
     assert "Mustermann" not in text
 
 
+@contextmanager
+def rendered(run_id: str, **values: Any) -> Iterator[None]:
+    """What Airflow keeps of the first task's arguments, with other values; without any: it keeps nothing any more."""
+    with create_session() as session:
+        query = text(f"SELECT rendered_fields FROM rendered_task_instance_fields {OF_FIRST_TASK}")
+        before = json.loads(session.execute(query, {"run": run_id}).scalar_one())
+    for fields in ({**before, **values} if values else {}, before):
+        statement = f"UPDATE rendered_task_instance_fields SET rendered_fields = :value {OF_FIRST_TASK}"
+        change(statement, value=json.dumps(fields), run=run_id)
+        if fields is not before:
+            yield
+
+
 @only_with_pages
 def test_a_storage_that_cannot_be_read_is_said_on_the_page(named, page):
-    uri = f"s3://my_aws@bucket/zdirect/orders/merchant_id={named.emulator.merchant_ids[0]}"
-    with changed_result(named.run.run_id, manifest=None, uri=uri):
+    with rendered(named.run.run_id, storage_conn_id="my_aws"):
         answer = page(named.page)
     assert answer.status_code == 200
     assert "my_aws" in answer.text
     assert "does not exist" in answer.text
+
+
+@only_with_pages
+def test_of_an_old_run_the_page_reads_where_the_tasks_events_say_that_it_published(named, page):
+    with rendered(named.run.run_id):
+        assert "Rows of this task" in page(named.page).text
+        with changed_events(named.run.run_id, storage_conn_id="my_aws"):
+            assert "my_aws" in page(named.page).text
+
+
+@only_with_pages
+def test_the_page_says_if_airflow_does_not_know_where_an_old_run_has_published(named, page):
+    with rendered(named.run.run_id), changed_events(named.run.run_id, base_path=None):
+        answer = page(named.page)
+    assert answer.status_code == 200
+    assert "Airflow has no record of the base path" in answer.text
+    assert f"{named.base.as_uri()}/received_items" in answer.text
+    assert "Rows of this task" not in answer.text
+
+
+@contextmanager
+def changed_events(run_id: str, **values: Any) -> Iterator[None]:
+    """The events of the first task with other values; None: without."""
+    where = "source_run_id = :run AND source_task_id = 'received_items' AND source_map_index = 0"
+    with create_session() as session:
+        rows = session.execute(text(f"SELECT id, extra FROM asset_event WHERE {where}"), {"run": run_id}).fetchall()
+    assert rows
+    for is_changed in (True, False):
+        for number, before in rows:
+            extra = {**json.loads(before), **(values if is_changed else {})}
+            kept = {name: value for name, value in extra.items() if value is not None}
+            change("UPDATE asset_event SET extra = :extra WHERE id = :number", extra=json.dumps(kept), number=number)
+        if is_changed:
+            yield

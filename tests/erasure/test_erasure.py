@@ -277,7 +277,7 @@ def test_a_request_that_names_nobody_fails_the_task_and_all_others_are_carried_o
     world.fetch(FIRST)
     world.request_deletion()
     emulator.state.customer_wishes.want_deletion(Wish(NOW, "0", world.merchant_id, {"sales_channel_id": None}))
-    with pytest.raises(RejectedRecordsError, match="1 of 2 deletion requests name neither"):
+    with pytest.raises(RejectedRecordsError, match="1 of 2 deletion requests came with neither"):
         world.erase()
     assert not world.traces()
     assert len(world.certificates()) == 1

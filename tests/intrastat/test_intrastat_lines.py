@@ -54,7 +54,7 @@ def test_a_movement_belongs_to_the_month_of_its_report_and_tells_its_own(landing
         ("2026-11", 1),
     ]
     html = landing.html("PL")
-    assert "1 arrivals (net quantity 4) and 0 dispatches (net quantity 0) took place in other months" in html
+    assert "1 arrival (net quantity 4) and 0 dispatches (net quantity 0) took place in other months" in html
     assert "correct or complete the declarations of those months:\n2026-10." in html
 
 

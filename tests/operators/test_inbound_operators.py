@@ -73,5 +73,5 @@ def test_the_rate_limit_is_waited_for_without_a_slot_and_not_for_ever(place, con
         task.execute(context)
     assert deferred.value.kwargs["waits"] == 0
     since = deferred.value.kwargs["turn_since"]
-    with pytest.raises(RateLimitedError, match="1 of 1 sets are left"):
+    with pytest.raises(RateLimitedError, match="1 of 1 set left"):
         task.resume(context, waits=MAX_WAITS, turn_since=since - 86_400)

@@ -111,6 +111,18 @@ def test_a_merchant_that_has_to_be_asked_for_is_named_at_the_end(context, tmp_pa
     assert fetched.name == f"{emulator.merchant_ids[0]}/stock_locations"
 
 
+@pytest.mark.parametrize("task", OPERATORS, ids=lambda task: task.__name__)
+@pytest.mark.parametrize("connection", [None, {"extra": {"enviroment": "sandbox"}}], ids=["none", "wrong"])
+@pytest.mark.parametrize("merchant_id", [None, MERCHANT, "shop-de"], ids=["not given", "id", "name"])
+def test_without_a_usable_connection_the_storage_is_named(task, connection, merchant_id, monkeypatch):
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps({"conn_type": "zdirect", **connection}))
+    given = {"merchant_id": merchant_id} if "merchant_id" in task.arguments else {}
+    found = task(task_id="t", **needed(task), **given).get_openlineage_facets_on_start()
+    assert {namespace for namespace, _ in names([*found.inputs, *found.outputs])} <= {"file"}
+    assert found.outputs or task is ZDirectShippingNoticeOperator
+
+
 @pytest.mark.usefixtures("fixed_present")
 def test_parts_have_counts_of_their_own(emulator, context, tmp_path):
     merchant = emulator.merchant_ids[0]

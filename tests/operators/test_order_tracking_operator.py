@@ -101,7 +101,7 @@ def test_an_email_has_the_list_with_links(world, late, full_context, tmp_path, m
     task.execute({**full_context, "params": {"notify_email": ", ".join(to)}})
     mail = mailbox.mail()
     content = mail.get_body(("html",)).get_content()
-    assert mail["subject"] == "zDirect: 2 orders wait for tracking numbers, export or an update"
+    assert mail["subject"] == "zDirect: orders without tracking number, export or update: 2"
     assert mailbox.rcpt == to
     orders = {one["order_id"]: one for one in world.orders(world.merchant_ids[0])}
     for order_id in late:

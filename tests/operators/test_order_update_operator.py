@@ -70,7 +70,7 @@ def test_a_file_is_applied_and_published(world, context, tmp_path, caplog):
     assert drop.exists()
     drop.write_text(f"{names}\n{rows[-1]}")
     again.execute(context)
-    assert f"({MERCHANT}) are left out" in caplog.text
+    assert f"({MERCHANT}) left out" in caplog.text
     assert "All rows are of other merchants" in caplog.text
 
 

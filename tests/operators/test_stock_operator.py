@@ -73,7 +73,7 @@ def test_without_a_feed_the_task_fails_or_is_skipped_and_says_where_it_looked(wo
 
 def test_rows_that_are_wrong_fail_the_task_for_good_after_the_others_were_sent(world, feed, context):
     task = update(**feed(f"{EANS[0]},3", f"{EANS[1]},-2"), sales_channel_ids=CHANNEL)
-    with pytest.raises(AirflowFailException, match="1 rows were rejected") as caught:
+    with pytest.raises(AirflowFailException, match="1 row was rejected") as caught:
         task.execute(context)
     assert isinstance(caught.value.__cause__, RejectedRecordsError)
     assert world.stock_levels(world.merchant_ids[0]) == {(CHANNEL, EANS[0]): 3}

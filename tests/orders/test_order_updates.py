@@ -139,7 +139,7 @@ def test_what_cannot_be_is_reported_and_nothing_of_the_row_is_sent(
     world: OrderWorld, row: dict[str, Any], attributes: dict[str, Any], outcome: str, why: str
 ) -> None:
     order_id, good = world.order(**attributes), world.order()
-    with pytest.raises(RejectedUpdatesError, match="1 of 2 rows were not applied") as caught:
+    with pytest.raises(RejectedUpdatesError, match="1 of 2 rows could not be applied") as caught:
         world.runs({**tracked(order_id), **row}, tracked(good, 2))
     assert why in str(caught.value)
     assert str(caught.value).count("row 2, order") == 1, "not once per line"

@@ -244,7 +244,7 @@ WITHOUT_TIME = json.dumps({"item_quantity_snapshot": {"item_quantities": [{"ean"
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        (WITHOUT_TIME, ZDirectDataError, "1 records and no time"),
+        (WITHOUT_TIME, ZDirectDataError, "1 record and no time"),
         (snapshot_of(), EmptyAnswerError, "empty_snapshot=refuse"),
     ],
 )
@@ -406,7 +406,7 @@ def test_named_eans_are_asked_for_in_batches_and_those_without_an_answer_are_nam
     assert {instant(row["observed_at"]) for row in rows} == {state_of(result).observed_at} == {NOW}
     assert state_of(result).not_answered == sorted(unknown)
     assert (result.as_dict()["not_answered_count"], len(result.as_dict()["not_answered"])) == (21, 20)
-    assert "nothing was published of them" in caplog.text
+    assert "nothing was published for them" in caplog.text
 
 
 def test_how_many_eans_a_request_takes_can_be_set(runs: StateExtraction) -> None:

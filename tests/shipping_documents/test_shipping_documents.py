@@ -281,7 +281,7 @@ def test_without_the_wish_or_with_a_pdf_that_failed_no_code_is_filled_in(world):
 
 def test_other_codes_at_zdirect_are_a_conflict_unless_they_may_be_replaced(world):
     order_id = world.order(tracking_number="ELSE")
-    with pytest.raises(ShippingDocumentsError, match=r"(?s)1 of 1 orders .*tracking codes could not.*conflict"):
+    with pytest.raises(ShippingDocumentsError, match=r"(?s)1 of 1 order .*tracking codes could not.*conflict"):
         world.fetch(order_id, fill_tracking=True)
     assert world.codes(order_id)[0] == "ELSE"
     world.fetch(order_id, fill_tracking=True, overwrite_tracking=True)
