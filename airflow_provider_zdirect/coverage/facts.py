@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
-from airflow_provider_zdirect.coverage.index import DayFacts, WindowFacts, read_index, write_index
+from airflow_provider_zdirect.coverage.index import DayFacts, FetchFacts, WindowFacts, read_index, write_index
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.pipeline.cover import Fetch, WindowManifest
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -36,33 +37,6 @@ _MOMENT = r"\d{8}T\d{6}(\.\d+)?Z"
 _NAME = re.compile(
     rf"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>{_MOMENT}_{_MOMENT})\.(json|announced)$"
 )
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class _Span(msgspec.Struct, rename={"start": "from", "end": "to"}):
-    start: Instant
-    end: Instant
-
-
-class _Change(msgspec.Struct):
-    date: date
-
-
-class _Manifest(msgspec.Struct):
-    """What is needed of a manifest."""
-
-    environment: str
-    window: _Span
-    finished_at: Instant
-    rejected: int
-    rejected_file: str | None
-    clipped: _Span | None = None
-    filters: dict[str, str] = {}
-    personal_data: str = "none"
-    days: dict[date, Instant] = {}
-    empty_because: dict[date, str | None] = {}
-    changes: list[_Change] = []
 
 
 @dataclass(frozen=True)
@@ -163,31 +137,33 @@ def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts |
         return None
     try:
         with naming_damaged(store.full(path)):
-            return _facts(msgspec.json.decode(data, type=_Manifest), version)
+            return _facts(msgspec.json.decode(data, type=WindowManifest), version)
     except ZDirectConfigurationError as error:
         log.warning("%s: its window counts as missing until then. %s", path, error)
         return None
 
 
-def _facts(manifest: _Manifest, version: str) -> WindowFacts:
-    """:raises WindowError: if it covers nothing."""
-    published = [change.date for change in manifest.changes]
-    clipped, asked = manifest.clipped, manifest.window
-    covered = Window(clipped.end if clipped else asked.start, asked.end)
+def _facts(manifest: WindowManifest, version: str) -> WindowFacts:
+    """:raises WindowError: if a window is zero-width or inverted."""
     return WindowFacts(
         version=version,
         environment=manifest.environment,
-        window=(asked.start, asked.end),
-        covered_from=covered.start,
-        fetched_at=manifest.finished_at,
-        is_filtered=bool(manifest.filters),
-        rejected=manifest.rejected,
-        rejected_file=manifest.rejected_file,
         personal_data=manifest.personal_data,
+        fetches=tuple(_fetch_facts(covered, fetch) for covered, fetch in manifest.fetches()),
+    )
+
+
+def _fetch_facts(covered: Window, fetch: Fetch) -> FetchFacts:
+    published = [change.date for change in fetch.changes]
+    return FetchFacts(
+        span=(covered.start, covered.end),
+        fetched_at=fetch.finished_at,
+        rejected=fetch.rejected,
+        rejected_file=fetch.rejected_file,
         days={
             day: DayFacts(
-                fetched_at, manifest.empty_because.get(day, "records") is None, publications=published.count(day)
+                fetched_at, fetch.empty_because.get(day, "records") is None, publications=published.count(day)
             )
-            for day, fetched_at in manifest.days.items()
+            for day, fetched_at in fetch.days.items()
         },
     )

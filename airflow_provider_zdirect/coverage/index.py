@@ -20,7 +20,7 @@ from airflow_provider_zdirect.windows import Window
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 
 
 class DayFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -36,29 +36,36 @@ class DayFacts(msgspec.Struct, frozen=True, array_like=True):
     publications: int
 
 
-class WindowFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What a manifest says of its window.
+class FetchFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says of a fetch of all records of a span.
 
-    :param version: of the object, as :meth:`.ObjectStore.versions_below` has it.
-    :param covered_from: where what was fetched begins, after what was clipped.
+    :param span: what was fetched, without what was clipped.
     :param fetched_at: when the run had published.
     :param days: where the endpoint is asked by date.
     """
 
-    version: str
-    environment: str
-    window: tuple[datetime, datetime]
-    covered_from: datetime
+    span: tuple[datetime, datetime]
     fetched_at: datetime
-    is_filtered: bool
     rejected: int
     rejected_file: str | None
-    personal_data: str
     days: dict[date, DayFacts]
 
     @property
     def covered(self) -> Window:
-        return Window(self.covered_from, self.window[1])
+        return Window(*self.span)
+
+
+class WindowFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says of its window.
+
+    :param version: of the object, as :meth:`.ObjectStore.versions_below` has it.
+    :param fetches: those that cover it, by the run and by earlier ones; none if only some records were ever fetched.
+    """
+
+    version: str
+    environment: str
+    personal_data: str
+    fetches: tuple[FetchFacts, ...]
 
 
 class _Index(msgspec.Struct):

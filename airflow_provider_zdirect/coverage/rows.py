@@ -23,7 +23,7 @@ from airflow_provider_zdirect.coverage.calendar import (
     spans,
 )
 from airflow_provider_zdirect.coverage.facts import Facts
-from airflow_provider_zdirect.coverage.index import WindowFacts
+from airflow_provider_zdirect.coverage.index import FetchFacts
 from airflow_provider_zdirect.datasets.selection import Dates
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.reports.calendar import REPORTS, DueCalendar
@@ -114,7 +114,7 @@ def is_by_day(dataset: Dataset) -> bool:
 
 def first_known(facts: Facts, dataset: Dataset, scope: Scope) -> datetime | None:
     """When the windows of a merchant begin; None if there is none."""
-    days = [day for window in facts.windows for day in window.days]
+    days = [day for window in facts.windows for fetch in window.fetches for day in fetch.days]
     if not is_by_day(dataset) or not days or facts.first is None:
         return facts.first
     # The same date begins at another moment where it was fetched in another time zone.
@@ -189,22 +189,22 @@ class Row:
             "gaps": [gap.as_json(self.scope) for gap in self.gaps],
             "rejected": [
                 {
-                    "from": window.window[0].isoformat(),
-                    "to": window.window[1].isoformat(),
-                    "records": window.rejected,
-                    "uri": f"{base_uri}/{window.rejected_file}" if window.rejected_file else None,
+                    "from": fetch.covered.start.isoformat(),
+                    "to": fetch.covered.end.isoformat(),
+                    "records": fetch.rejected,
+                    "uri": f"{base_uri}/{fetch.rejected_file}" if fetch.rejected_file else None,
                 }
-                for window in self.with_rejected()
+                for fetch in self.with_rejected()
             ],
         }
 
-    def with_rejected(self) -> list[WindowFacts]:
-        """The windows with rejected records that no later fetch has replaced."""
+    def with_rejected(self) -> list[FetchFacts]:
+        """The fetches with rejected records that no later one has replaced."""
         rejected = [span.window for span in self.spans if span.status is Status.REJECTED]
         return [
-            window
-            for window in self._covering()
-            if window.rejected and any(window.covered.intersects(each) for each in rejected)
+            fetch
+            for fetch in self._covering()
+            if fetch.rejected and any(fetch.covered.intersects(each) for each in rejected)
         ]
 
     @property
@@ -240,27 +240,28 @@ class Row:
             return DueCalendar().due(day.start.astimezone(ZoneInfo(self.timezone)).date())
         return day.end
 
-    def _covering(self) -> list[WindowFacts]:
-        """The windows of which all records were asked for, in this environment."""
+    def _covering(self) -> list[FetchFacts]:
+        """The fetches of all records of their spans, in this environment."""
         return [
-            window
+            fetch
             for window in self.facts.windows
-            if not window.is_filtered and self.environment in (None, window.environment)
+            if self.environment in (None, window.environment)
+            for fetch in window.fetches
         ]
 
     def _fetched(self) -> Iterable[Fetched]:
         if not self.by_day:
-            for window in self._covering():
-                status = Status.REJECTED if window.rejected else Status.LANDED
-                yield Fetched(window.covered, status, window.fetched_at)
+            for fetch in self._covering():
+                status = Status.REJECTED if fetch.rejected else Status.LANDED
+                yield Fetched(fetch.covered, status, fetch.fetched_at)
             return
         again = self.dataset.days.fetch_again
-        for window in self._covering():
-            for date_, facts in window.days.items():
+        for fetch in self._covering():
+            for date_, facts in fetch.days.items():
                 day = Window.of_day(date_, self.timezone)
                 if facts.is_uncertain:
                     status = Status.UNCERTAIN
-                elif window.rejected:
+                elif fetch.rejected:
                     status = Status.REJECTED
                 elif facts.publications > 1 or (again and facts.fetched_at >= day.end + again):
                     status = Status.REFETCHED
