@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the base path says of the windows of a dataset: their manifests, and the windows that were only announced.
+"""What is known about the windows of a dataset: their manifests, and the windows that were only announced.
 
-A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and read only
-if the index (:mod:`.index`) does not know them as they are.
+A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and only those
+are read that have changed since the index (:mod:`.index`) was written.
 """
 
 from __future__ import annotations
@@ -41,28 +41,30 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a dataset of a merchant.
+    """What is known about a dataset of a merchant.
 
-    :param windows: those with a manifest that touch the span that was asked for.
+    :param windows: those with a manifest that touch the requested span.
     :param started: those that were announced, touch it, and have no manifest.
-    :param first: the start of the earliest window of all; None: there is none.
+    :param first: the start of the earliest window of all; None: there is no window.
+    :param touches_span: whether any window touches the span, with a manifest or without.
     """
 
     windows: tuple[WindowFacts, ...] = ()
     started: tuple[Window, ...] = ()
     first: datetime | None = None
+    touches_span: bool = False
 
 
 def read_facts(
     store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
 ) -> dict[str, Facts]:
-    """What is known of a dataset, by merchant; those without any window are left out.
+    """What is known about a dataset, by merchant; merchants without any window are left out.
 
-    A damaged manifest proves nothing: it is named in the log, and its window counts as one that has not landed.
+    A damaged manifest proves nothing: the log names it, and its window counts as missing.
 
-    :param merchants: whose manifests are read; of others only ``first`` and ``started`` are known.
-    :param span: only windows that touch it are read.
-    :param keeps_index: whether the index is written, if it does not know all that was read.
+    :param merchants: whose manifests are read; for other merchants, ``windows`` stays empty.
+    :param span: only manifests of windows that touch it are read.
+    :param keeps_index: whether to write the index, if something has changed.
     """
     # Before the manifests: a run that ends meanwhile has one then.
     announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
@@ -74,7 +76,8 @@ def read_facts(
         if merchant_id in merchants:
             windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
         started = _windows(_near(begun.keys() - landed.keys(), span))
-        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first([*landed, *begun]))
+        known = [*landed, *begun]
+        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first(known), any(_near(known, span)))
     return found
 
 
@@ -93,7 +96,7 @@ def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, _Object]]:
 
 
 def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
-    """Those of windows that touch the span, by their texts, which is faster than by times; a second more or less."""
+    """The labels of windows that touch the span, to the second: compared as texts, which is faster than as times."""
     first, last = (at.strftime("%Y%m%dT%H%M%S") for at in (span.start, span.end))
     for label in labels:
         start, _, end = label.partition("_")
@@ -107,7 +110,7 @@ def _windows(labels: Iterable[str]) -> list[Window]:
 
 
 def _first(labels: Collection[str]) -> datetime | None:
-    # As texts; the few that begin in the same second are compared as times.
+    # Compared as texts; only those that begin in the same second are compared as times.
     second = min(labels, default="")[:SECOND]
     return min(
         (window.start for window in _windows(label for label in labels if label[:SECOND] == second)), default=None

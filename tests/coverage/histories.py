@@ -89,7 +89,8 @@ class Base:
         )
 
     def measure(self, now: datetime = NOW, merchants: Any = (MERCHANT,), **options: Any) -> CoverageReport:
-        names = {name: options.pop(name) for name in ("datasets", "environment", "keeps_index") if name in options}
+        arguments = ("datasets", "environment", "keeps_index", "name_of")
+        names = {name: options.pop(name) for name in arguments if name in options}
         return measure_coverage(
             self.store,
             f"file://{self.root}",
