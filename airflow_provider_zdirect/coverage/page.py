@@ -78,7 +78,7 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
         merchants = _counted(len(others), "merchant that has windows here is", "merchants that have windows here are")
         details.append(f"{merchants} not covered: {', '.join(others)}.")
     if not report["rows"]:
-        headline = "Nothing is expected yet: no window has landed here"
+        headline = "Nothing is expected yet: no window has landed here" + (" for these merchants" if others else "")
     elif not missing:
         headline = "No gap can be filled any more" if lost else "Everything has landed"
         headline += ", but not every empty report is certain" if empty and not lost else ""

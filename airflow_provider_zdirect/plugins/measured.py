@@ -119,7 +119,7 @@ def measure(params: Mapping[str, Any], now: datetime) -> Answer:
         # The API server may have read access only, and each storage refuses a write with an error of its own. If it
         # cannot read either, this raises.
         found = report(keeps_index=False)
-    if not found["rows"] and not notice:
+    if not found["rows"] and not found["others"] and not notice:
         notice = (
             f"Nothing has landed under {base.uri} yet. If your data is somewhere else: the API server needs the same "
             "ZDIRECT_BASE_PATH and ZDIRECT_CONN_ID as the DAG processor."

@@ -178,6 +178,8 @@ def test_the_details_name_merchants_that_are_not_covered(others: list[dict[str, 
 def test_where_nothing_has_landed_the_page_says_so() -> None:
     empty = {**made_report(8), "rows": []}
     assert summarise(empty)["headline"] == "Nothing is expected yet: no window has landed here"
+    others = [{"merchant_id": "an-id", "merchant": None}]
+    assert summarise({**empty, "others": others})["headline"].endswith("landed here for these merchants")
     assert "Nothing is expected yet" in render_page(empty)
 
 
