@@ -42,7 +42,7 @@ class Change(msgspec.Struct):
 
 
 class Fetch(msgspec.Struct, kw_only=True):
-    """What a manifest says of the fetch, and a later manifest of the window repeats."""
+    """What a manifest says about its fetch, and later manifests of the window repeat."""
 
     finished_at: Instant
     rejected: int
@@ -53,13 +53,13 @@ class Fetch(msgspec.Struct, kw_only=True):
 
 
 class EarlierFetch(Fetch):
-    """What a manifest repeats of an earlier one."""
+    """What a manifest repeats from an earlier one."""
 
     covered: Span
 
 
 class WindowManifest(Fetch):
-    """What the coverage of a window needs of its manifest. Manifests of older versions say nothing of earlier ones."""
+    """What coverage needs of a manifest. Those of older versions have no ``covered_by``."""
 
     environment: str
     window: Span
@@ -69,7 +69,7 @@ class WindowManifest(Fetch):
     personal_data: str = "none"
 
     def fetches(self) -> list[tuple[Window, Fetch]]:
-        """What was fetched completely, by earlier runs and last by this one, if it was.
+        """What was fetched completely: by earlier runs, and last by this one, unless it had filters.
 
         :raises WindowError: if a window is zero-width or inverted.
         """
@@ -82,7 +82,7 @@ class WindowManifest(Fetch):
 
 @dataclass(frozen=True)
 class Cover:
-    """What is known of a window; the two as in the manifest."""
+    """What is covered of a window; both fields as in the manifest."""
 
     covered: Window | None
     covered_by: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +97,7 @@ def with_earlier(own: Window | None, store: ObjectStore, path: str, environment:
     """What is covered after a run, by itself and by earlier ones.
 
     :param own: what the run covers by itself.
-    :param path: of the window's manifest, which is that of the earlier run, or already that of this one.
+    :param path: of the window's manifest, which the earlier run has written, or already this one.
     :param environment: a manifest of another one does not count.
     """
     try:
@@ -105,7 +105,7 @@ def with_earlier(own: Window | None, store: ObjectStore, path: str, environment:
     except ZDirectConfigurationError as error:
         log.warning("The manifest %s is replaced; what it covered counts as not covered: %s", path, error.message)
         known = []
-    # All of them reach to the end of the window, since only its front part is ever clipped.
+    # All fetches reach to the end of the window, since only its front part is ever clipped.
     kept = [(covered, fetch) for covered, fetch in known if own is None or covered.start < own.start]
     covered = min([*(covered for covered, _ in kept), *([own] if own else [])], default=None)
     return Cover(covered, [fetch for _, fetch in kept])

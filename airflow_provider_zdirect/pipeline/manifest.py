@@ -85,10 +85,10 @@ class Manifest:
         names of the files under ``_changes`` say: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
-    :param covered: the part of the window that is complete, by this run or earlier ones; null: no part is. A run with
-        ``filters`` covers nothing by itself, one that was clipped only the rest.
-    :param covered_by: what earlier runs cover and this one does not: ``covered``, and what their manifests said of
-        the fetch (``finished_at``, ``rejected``, ``rejected_file``, ``days``, ``empty_because``, ``changes``).
+    :param covered: the part of the window that this run and earlier ones have fetched completely; null: none. With
+        ``filters`` a run covers nothing by itself.
+    :param covered_by: earlier fetches that cover what this run does not: ``covered`` of each, with ``finished_at``,
+        ``rejected``, ``rejected_file``, ``days``, ``empty_because`` and ``changes`` of its manifest.
     :param personal_data: how personal data was treated: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which

@@ -41,7 +41,7 @@ def publish(run: Run, known: KnownState | None) -> ExtractResult:
 
 def _publish_rejected(run: Run) -> str | None:
     """Write the invalid records beside the data; the path, or None if there are none. They replace those of an earlier
-    run, unless the manifest goes on naming these.
+    run, or follow them, if the manifest will still name these.
 
     :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
     """

@@ -122,14 +122,14 @@ class Run:
         )
 
     def cover(self, dataset: str) -> Cover:
-        """What is covered of the window by now, and after this run has published.
+        """What is covered of the window once this run has published, by itself and by earlier runs.
 
         :param dataset: the run's, or a part of it; each has a manifest.
         """
         if self.job.window is None or not self.dataset.has_windows:
             return Cover(None)
         own = None if self.job.filters else self.window
-        # What is asked for with filters replaces a day as a whole, so the earlier rows are not there any more.
+        # With filters, a day is still replaced as a whole: what an earlier run has published of it is gone.
         if own == self.job.window or (own is None and isinstance(self.dataset.publish, Days)):
             return Cover(own)
         path = self.place.layout(dataset).manifest(self.job.window)
