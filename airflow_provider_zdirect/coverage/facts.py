@@ -66,7 +66,7 @@ def read_facts(
     :param span: only manifests of windows that touch it are read.
     :param keeps_index: whether to write the index, if something has changed.
     """
-    # Before the manifests: a run that ends meanwhile has one then.
+    # Listed before the manifests, so that a run that ends in between has one.
     announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
     manifests = _by_merchant(store.versions_below(windows_folder("manifests", dataset)))
     found = {}

@@ -37,7 +37,7 @@ class DayFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FetchFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What a manifest says about a fetch of all records of a span.
+    """What a manifest says about a complete fetch.
 
     :param span: what was fetched, without the clipped part.
     :param fetched_at: when the run had published.

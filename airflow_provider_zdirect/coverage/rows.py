@@ -248,7 +248,7 @@ class Row:
         return day.end
 
     def _covering(self) -> list[FetchFacts]:
-        """The fetches of all records of their spans, in this environment."""
+        """The fetches that count in this environment; each is complete for its span."""
         return [
             fetch
             for window in self.facts.windows
