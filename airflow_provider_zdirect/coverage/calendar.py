@@ -20,7 +20,7 @@ INSTANT = timedelta(microseconds=1)
 
 
 class Status(StrEnum):
-    """What is known of a stretch of time, the worst first."""
+    """What is known about a stretch of time, the worst first."""
 
     LOST = "lost"
     MISSING = "missing"
@@ -33,14 +33,14 @@ class Status(StrEnum):
 
 ORDER = {status: number for number, status in enumerate(Status)}
 LETTERS = "XMERFLP."
-"""Of the statuses, in their order; the last one stands for a time of which nothing is expected."""
+"""One for each status, in order; the last one stands for time in which nothing is expected."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A window that has landed, with the status that it gives to its time.
+    """A window that has landed, and the status of its time.
 
-    :param at: when it was fetched; where several windows meet, the one that was fetched last decides.
+    :param at: when it was fetched; where windows overlap, the last fetch decides.
     """
 
     window: Window
@@ -50,9 +50,9 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time with the same status; its neighbours have another.
+    """A stretch of time with one status; its neighbours have another.
 
-    What is uncertain is cut where zDirect's records begin: only the later part can be fetched again.
+    An uncertain stretch is cut where zDirect's records begin: only the later part can be fetched again.
     """
 
     window: Window
@@ -60,13 +60,13 @@ class Span:
 
 
 def spans(fetched: Iterable[Fetched], expected: Window, kept_from: datetime, due_until: datetime) -> list[Span]:
-    """The status of all of ``expected``, in order.
+    """The status of every moment of ``expected``, in order.
 
     :param fetched: in any order; they may overlap.
-    :param kept_from: zDirect has deleted what is before.
-    :param due_until: what is later need not have landed yet.
+    :param kept_from: zDirect has deleted everything before.
+    :param due_until: later windows need not have landed yet.
     """
-    # The one that decides comes first: the last fetch; of two at the same moment the worse.
+    # The fetch that decides comes first: the last one, and of two at the same moment the worse.
     deciding = sorted(fetched, key=lambda each: (each.at, -ORDER[each.status]), reverse=True)
     landed = deque(
         sorted(
@@ -100,9 +100,9 @@ def spans(fetched: Iterable[Fetched], expected: Window, kept_from: datetime, due
 
 
 def letters_of_hours(spans: Iterable[Span], days: Sequence[date]) -> dict[str, str]:
-    """For each UTC day of which anything is expected: a letter per hour, of the worst status in it.
+    """For each UTC day in which something is expected: a letter per hour, for the worst status in it.
 
-    :param days: one after the other.
+    :param days: consecutive days.
     """
     first = Window.of_day(days[0]).start
     worst = [len(Status)] * len(days) * HOURS_OF_DAY
@@ -116,7 +116,7 @@ def letters_of_hours(spans: Iterable[Span], days: Sequence[date]) -> dict[str, s
 
 
 def letters_of_days(spans: Iterable[Span], days: Sequence[date], timezone: str) -> dict[str, str]:
-    """For each local day of which anything is expected: a letter, of the worst status in it."""
+    """For each local day in which something is expected: a letter, for the worst status in it."""
     zone, shown = ZoneInfo(timezone), set(days)
     worst: dict[date, int] = {}
     for span in spans:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the base path says of the windows of a dataset: their manifests, and the windows that were only announced.
+"""What is known about the windows of a dataset: their manifests, and the windows that were only announced.
 
-A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and read only
-if the index (:mod:`.index`) does not know them as they are.
+A year of hourly windows is thousands of small objects for each dataset and merchant. So they are listed, and only those
+are read that have changed since the index (:mod:`.index`) was written.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
-from airflow_provider_zdirect.coverage.index import DayFacts, WindowFacts, read_index, write_index
+from airflow_provider_zdirect.coverage.index import DayFacts, FetchFacts, WindowFacts, read_index, write_index
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.pipeline.cover import Fetch, WindowManifest
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -37,60 +38,35 @@ _NAME = re.compile(
     rf"^_\w+/\w+/merchant_id=(?P<merchant>[^/]+)/date=[^/]+/(?P<label>{_MOMENT}_{_MOMENT})\.(json|announced)$"
 )
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class _Span(msgspec.Struct, rename={"start": "from", "end": "to"}):
-    start: Instant
-    end: Instant
-
-
-class _Change(msgspec.Struct):
-    date: date
-
-
-class _Manifest(msgspec.Struct):
-    """What is needed of a manifest."""
-
-    environment: str
-    window: _Span
-    finished_at: Instant
-    rejected: int
-    rejected_file: str | None
-    clipped: _Span | None = None
-    filters: dict[str, str] = {}
-    personal_data: str = "none"
-    days: dict[date, Instant] = {}
-    empty_because: dict[date, str | None] = {}
-    changes: list[_Change] = []
-
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a dataset of a merchant.
+    """What is known about a dataset of a merchant.
 
-    :param windows: those with a manifest that touch the span that was asked for.
+    :param windows: those with a manifest that touch the requested span.
     :param started: those that were announced, touch it, and have no manifest.
-    :param first: the start of the earliest window of all; None: there is none.
+    :param first: the start of the earliest window of all; None: there is no window.
+    :param touches_span: whether any window touches the span, with a manifest or without.
     """
 
     windows: tuple[WindowFacts, ...] = ()
     started: tuple[Window, ...] = ()
     first: datetime | None = None
+    touches_span: bool = False
 
 
 def read_facts(
     store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
 ) -> dict[str, Facts]:
-    """What is known of a dataset, by merchant; those without any window are left out.
+    """What is known about a dataset, by merchant; merchants without any window are left out.
 
-    A damaged manifest proves nothing: it is named in the log, and its window counts as one that has not landed.
+    A damaged manifest proves nothing: the log names it, and its window counts as missing.
 
-    :param merchants: whose manifests are read; of others only ``first`` and ``started`` are known.
-    :param span: only windows that touch it are read.
-    :param keeps_index: whether the index is written, if it does not know all that was read.
+    :param merchants: whose manifests are read; for other merchants, ``windows`` stays empty.
+    :param span: only manifests of windows that touch it are read.
+    :param keeps_index: whether to write the index, if something has changed.
     """
-    # Before the manifests: a run that ends meanwhile has one then.
+    # Listed before the manifests, so that a run that ends in between has one.
     announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
     manifests = _by_merchant(store.versions_below(windows_folder("manifests", dataset)))
     found = {}
@@ -100,7 +76,8 @@ def read_facts(
         if merchant_id in merchants:
             windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
         started = _windows(_near(begun.keys() - landed.keys(), span))
-        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first([*landed, *begun]))
+        known = [*landed, *begun]
+        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first(known), any(_near(known, span)))
     return found
 
 
@@ -119,7 +96,7 @@ def _by_merchant(versions: Mapping[str, str]) -> dict[str, dict[str, _Object]]:
 
 
 def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
-    """Those of windows that touch the span, by their texts, which is faster than by times; a second more or less."""
+    """The labels of windows that touch the span, to the second: compared as texts, which is faster than as times."""
     first, last = (at.strftime("%Y%m%dT%H%M%S") for at in (span.start, span.end))
     for label in labels:
         start, _, end = label.partition("_")
@@ -133,7 +110,7 @@ def _windows(labels: Iterable[str]) -> list[Window]:
 
 
 def _first(labels: Collection[str]) -> datetime | None:
-    # As texts; the few that begin in the same second are compared as times.
+    # Compared as texts; only those that begin in the same second are compared as times.
     second = min(labels, default="")[:SECOND]
     return min(
         (window.start for window in _windows(label for label in labels if label[:SECOND] == second)), default=None
@@ -163,31 +140,33 @@ def _read_manifest(store: ObjectStore, path: str, version: str) -> WindowFacts |
         return None
     try:
         with naming_damaged(store.full(path)):
-            return _facts(msgspec.json.decode(data, type=_Manifest), version)
+            return _facts(msgspec.json.decode(data, type=WindowManifest), version)
     except ZDirectConfigurationError as error:
         log.warning("%s: its window counts as missing until then. %s", path, error)
         return None
 
 
-def _facts(manifest: _Manifest, version: str) -> WindowFacts:
-    """:raises WindowError: if it covers nothing."""
-    published = [change.date for change in manifest.changes]
-    clipped, asked = manifest.clipped, manifest.window
-    covered = Window(clipped.end if clipped else asked.start, asked.end)
+def _facts(manifest: WindowManifest, version: str) -> WindowFacts:
+    """:raises WindowError: if a window is zero-width or inverted."""
     return WindowFacts(
         version=version,
         environment=manifest.environment,
-        window=(asked.start, asked.end),
-        covered_from=covered.start,
-        fetched_at=manifest.finished_at,
-        is_filtered=bool(manifest.filters),
-        rejected=manifest.rejected,
-        rejected_file=manifest.rejected_file,
         personal_data=manifest.personal_data,
+        fetches=tuple(_fetch_facts(covered, fetch) for covered, fetch in manifest.fetches()),
+    )
+
+
+def _fetch_facts(covered: Window, fetch: Fetch) -> FetchFacts:
+    published = [change.date for change in fetch.changes]
+    return FetchFacts(
+        span=(covered.start, covered.end),
+        fetched_at=fetch.finished_at,
+        rejected=fetch.rejected,
+        rejected_file=fetch.rejected_file,
         days={
             day: DayFacts(
-                fetched_at, manifest.empty_because.get(day, "records") is None, publications=published.count(day)
+                fetched_at, fetch.empty_because.get(day, "records") is None, publications=published.count(day)
             )
-            for day, fetched_at in manifest.days.items()
+            for day, fetched_at in fetch.days.items()
         },
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each manifest of a dataset said when it was read last, so that it is not read again while it stays as it is.
+"""What each manifest of a dataset contained when it was last read, so that it is read again only if it has changed.
 
     <base>/_reports/coverage/_index/<dataset>/merchant_id=<id>.json
 
-Nothing but time is lost with it.
+It is safe to delete: the next measurement reads all manifests again.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from airflow_provider_zdirect.windows import Window
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 
 
 class DayFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What a manifest says of a date.
+    """What a manifest says about a date.
 
-    :param fetched_at: when the last page of it came.
-    :param is_uncertain: it was empty, and may not have been made yet.
-    :param publications: how often it was published with changes until then.
+    :param fetched_at: when its last page arrived.
+    :param is_uncertain: its report was empty, and may not have been made yet.
+    :param publications: how often it had been published with changes.
     """
 
     fetched_at: datetime
@@ -36,29 +36,36 @@ class DayFacts(msgspec.Struct, frozen=True, array_like=True):
     publications: int
 
 
-class WindowFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What a manifest says of its window.
+class FetchFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says about a complete fetch.
 
-    :param version: of the object, as :meth:`.ObjectStore.versions_below` has it.
-    :param covered_from: where what was fetched begins, after what was clipped.
+    :param span: what was fetched, without the clipped part.
     :param fetched_at: when the run had published.
     :param days: where the endpoint is asked by date.
     """
 
-    version: str
-    environment: str
-    window: tuple[datetime, datetime]
-    covered_from: datetime
+    span: tuple[datetime, datetime]
     fetched_at: datetime
-    is_filtered: bool
     rejected: int
     rejected_file: str | None
-    personal_data: str
     days: dict[date, DayFacts]
 
     @property
     def covered(self) -> Window:
-        return Window(self.covered_from, self.window[1])
+        return Window(*self.span)
+
+
+class WindowFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a manifest says about its window.
+
+    :param version: of the object, as :meth:`.ObjectStore.versions_below` returns it.
+    :param fetches: those that cover it, by its own run and by earlier ones; empty if all of them had filters.
+    """
+
+    version: str
+    environment: str
+    personal_data: str
+    fetches: tuple[FetchFacts, ...]
 
 
 class _Index(msgspec.Struct):
@@ -73,7 +80,7 @@ def index_path(layout: Layout) -> str:
 
 
 def read_index(store: ObjectStore, layout: Layout) -> dict[str, WindowFacts]:
-    """By the label of a window: what its manifest said; empty if there is no index, or one that cannot be used."""
+    """What the manifests said, by the label of the window; empty if there is no index, or it cannot be used."""
     data = store.read(index_path(layout))
     if data is None:
         return {}

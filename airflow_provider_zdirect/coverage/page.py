@@ -21,11 +21,11 @@ from airflow_provider_zdirect import __version__
 
 SCRIPTS = ("words.js", "grid.js", "detail.js", "gaps.js", "fill.js", "main.js")
 MOST_GAPS = 500
-"""Gaps that the table of a browser without JavaScript shows; ``coverage.json`` has all."""
+"""How many gaps the table for browsers without JavaScript shows; ``coverage.json`` has all."""
 
 
 def render_page(report: Mapping[str, Any] | None, live: Mapping[str, Any] | None = None) -> str:
-    """The page, the same for the same input; everything that comes from outside is escaped.
+    """The page; the same input gives the same page. Everything that comes from outside is escaped.
 
     :param report: as ``CoverageReport.as_json()`` returns it; None for a page that fetches it from ``live["data"]``.
     :param live: addresses on the server that the page comes from: ``data`` (answers as :func:`page_data`), ``api``
@@ -74,8 +74,11 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
         details.append(f"{reports} not certain yet: fetched again, they may have records.")
     if rejected:
         details.append(f"{_counted(rejected, 'record was', 'records were')} rejected.")
+    if others := [other["merchant"] or other["merchant_id"] for other in report["others"]]:
+        merchants = _counted(len(others), "merchant that has windows here is", "merchants that have windows here are")
+        details.append(f"{merchants} not covered: {', '.join(others)}.")
     if not report["rows"]:
-        headline = "Nothing is expected yet: no window has landed here"
+        headline = "Nothing is expected yet: no window has landed here" + (" for these merchants" if others else "")
     elif not missing:
         headline = "No gap can be filled any more" if lost else "Everything has landed"
         headline += ", but not every empty report is certain" if empty and not lost else ""
@@ -116,7 +119,7 @@ def _in_days(days: float) -> str:
 
 
 def _inside_html(text: str) -> str:
-    """JSON that no HTML parser takes for a tag, a comment or an entity."""
+    """JSON that no HTML parser mistakes for a tag, a comment or an entity."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from airflow_provider_zdirect.words import subject
 
 FORMAT = 1
 WORST = 5
-"""Gaps that an error names."""
+"""How many gaps an error names."""
 
 SCHEMA = pa.schema(
     [
@@ -36,15 +36,16 @@ SCHEMA = pa.schema(
         pa.field("urgent", pa.bool_(), nullable=False),
     ]
 )
-"""Of the table with a row for each stretch of time of the same status; ``docs/coverage.md`` describes it."""
+"""The columns of ``coverage.parquet``, which has a row for each stretch of time; see ``docs/coverage.md``."""
 
 
 @dataclass(frozen=True)
 class CoverageReport:
-    """The outcome, as a value.
+    """The coverage of a base path.
 
-    :param base_uri: the base path as people name it.
-    :param environment: whose manifests count; None: of any.
+    :param base_uri: the base path as a URI.
+    :param environment: only manifests of this environment count; None: all do.
+    :param others: merchants that are not covered, but have windows here in the covered days: id, and name or None.
     """
 
     scope: Scope
@@ -52,9 +53,10 @@ class CoverageReport:
     environment: str | None
     conn_id: str
     rows: tuple[Row, ...]
+    others: Mapping[str, str | None]
 
     def gaps(self) -> list[tuple[Row, Gap]]:
-        """All gaps, the one that is lost first before the others; what is lost already at the end."""
+        """All gaps, sorted by when zDirect deletes them; those that are lost already come last."""
         found = [(row, gap) for row in self.rows for gap in row.gaps]
         return sorted(found, key=lambda each: (each[1].kept_until is None, each[1].kept_until or each[1].window.start))
 
@@ -63,7 +65,7 @@ class CoverageReport:
         return [(row, gap) for row, gap in self.gaps() if gap.is_urgent(self.scope)]
 
     def urgent_rows(self) -> list[dict[str, Any]]:
-        """The urgent gaps as a notifier is given them; JSON-able."""
+        """The urgent gaps as notifiers get them; JSON-able."""
         return [
             {
                 "merchant_id": row.merchant_id,
@@ -77,9 +79,9 @@ class CoverageReport:
         ]
 
     def fail_if_urgent(self, uri: str) -> None:
-        """Raise UnfilledGapsError if a gap is urgent; it names the worst, with the commands that fill them.
+        """Raise UnfilledGapsError if a gap is urgent. It names the worst gaps, with the commands that fill them.
 
-        :param uri: where all gaps are.
+        :param uri: of the page with all gaps.
         """
         urgent = self.urgent_rows()
         if urgent:
@@ -102,17 +104,17 @@ class CoverageReport:
         )
 
     def counts(self) -> dict[str, int]:
-        """By status: how many stretches of time have it."""
+        """The number of stretches of time, by status."""
         counted = Counter(span.status for row in self.rows for span in row.spans)
         return {status.value: counted[status] for status in Status}
 
     def dates(self) -> dict[str, str]:
-        """The first day that is shown, and the first one after them."""
+        """The first covered day, and the first day after the last one."""
         shown = self.scope.window("UTC")
         return {"from": shown.start.date().isoformat(), "to": shown.end.date().isoformat()}
 
     def as_json(self) -> dict[str, Any]:
-        """What the page shows, and ``coverage.json`` holds."""
+        """What the page shows, and ``coverage.json`` contains."""
         scope = self.scope
         return {
             "format": FORMAT,
@@ -123,11 +125,12 @@ class CoverageReport:
             "warn_days": _number(scope.warn / DAY),
             "grace_hours": _number(scope.grace / timedelta(hours=1)),
             **self.dates(),
+            "others": [{"merchant_id": merchant_id, "merchant": name} for merchant_id, name in self.others.items()],
             "rows": [row.as_json(self.base_uri) for row in self.rows],
         }
 
     def as_table(self) -> pa.Table:
-        """A row for each stretch of time, by :data:`SCHEMA`."""
+        """A row for each stretch of time; the columns are those of :data:`SCHEMA`."""
         return pa.Table.from_pylist(list(self._table_rows()), SCHEMA)
 
     def _table_rows(self) -> Iterator[dict[str, Any]]:
@@ -156,25 +159,30 @@ def measure_coverage(
     environment: str | None,
     conn_id: str,
     datasets: tuple[str, ...] = (),
+    name_of: Callable[[str], str | None] = lambda merchant_id: None,
     keeps_index: bool = True,
 ) -> CoverageReport:
-    """What has landed under a base path. It asks zDirect for nothing.
+    """What has landed under a base path, and what is missing. It sends zDirect no request.
 
     :param store: the base path.
-    :param base_uri: the base path as people name it; backfills are given it.
-    :param merchants: ids, each with its name or None.
+    :param base_uri: the base path as a URI; the commands that fill gaps contain it.
+    :param merchants: who is covered: id, and name or None.
     :param environment: ``production`` or ``sandbox``: manifests of the other do not count; None: all do.
-    :param conn_id: the zDirect connection that backfills are given.
-    :param datasets: names among :data:`.WITH_WINDOWS`; empty: all of which any merchant has a window here.
-    :param keeps_index: whether to write the index of manifests; not where the base path may only be read.
+    :param conn_id: the zDirect connection; the commands that fill gaps contain it.
+    :param datasets: names in :data:`.WITH_WINDOWS`; empty: those for which one of ``merchants`` has a window here.
+    :param name_of: the name of a merchant who is not covered, or None.
+    :param keeps_index: whether to write the index of manifests; False where the base path is read-only.
     """
     rows: list[Row] = []
+    others: set[str] = set()
     shown = scope.window("UTC")
     # Days of other time zones begin up to 14 hours earlier or later.
     span = Window(shown.start - DAY, shown.end + DAY)
     for name in datasets or WITH_WINDOWS:
         dataset = WITH_WINDOWS[name]
-        facts = read_facts(store, name, merchants.keys(), span, keeps_index=keeps_index)
+        found = read_facts(store, name, merchants.keys(), span, keeps_index=keeps_index)
+        others |= {merchant_id for merchant_id in found.keys() - merchants.keys() if found[merchant_id].touches_span}
+        facts = {merchant_id: found[merchant_id] for merchant_id in merchants if merchant_id in found}
         if not facts and not datasets:
             continue
         firsts = {merchant_id: first_known(each, dataset, scope) for merchant_id, each in facts.items()}
@@ -196,7 +204,8 @@ def measure_coverage(
                     begin=scope.since or firsts.get(merchant_id) or of_others,
                 )
             )
-    return CoverageReport(scope, base_uri, environment, conn_id, tuple(rows))
+    named = {merchant_id: name_of(merchant_id) for merchant_id in sorted(others)}
+    return CoverageReport(scope, base_uri, environment, conn_id, tuple(rows), named)
 
 
 def _in_words(row: Row, gap: Gap, scope: Scope) -> str:
@@ -208,5 +217,5 @@ def _in_words(row: Row, gap: Gap, scope: Scope) -> str:
 
 
 def _number(value: float) -> float:
-    """A whole number as one."""
+    """Without ``.0``, if it is a whole number."""
     return int(value) if value == int(value) else value

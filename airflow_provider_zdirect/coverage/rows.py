@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of one dataset of one merchant has landed, and what is missing: a row of the report. No I/O."""
+"""A row of the report: what has landed of one dataset of one merchant, and what is missing. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_zdirect.coverage.calendar import (
     spans,
 )
 from airflow_provider_zdirect.coverage.facts import Facts
-from airflow_provider_zdirect.coverage.index import WindowFacts
+from airflow_provider_zdirect.coverage.index import FetchFacts
 from airflow_provider_zdirect.datasets.selection import Dates
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.reports.calendar import REPORTS, DueCalendar
@@ -33,19 +33,19 @@ DAY = timedelta(days=1)
 GAPS = (Status.LOST, Status.MISSING, Status.UNCERTAIN)
 BACKFILL = "zdirect_backfill"
 TIME_TO_FILL = timedelta(hours=1)
-"""What zDirect deletes that soon is left out of the command that fills a gap: the task would be refused."""
+"""The command that fills a gap leaves out what zDirect deletes within this time: the task would be refused."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a report is about, the same for all of its rows.
+    """What a report covers; the same for all of its rows.
 
-    :param now: the moment for which it holds, in UTC.
-    :param days: how many days it shows, today (UTC) included.
-    :param since: nothing is expected before; None: before the first known window.
+    :param now: when it is made, in UTC.
+    :param days: how many days it covers, today (UTC) included.
+    :param since: windows are expected from then on; None: from the first known window on.
     :param warn: a gap that zDirect deletes within this time is urgent.
     :param grace: how long after its end a window may still be missing.
-    :param timezone: where days begin, of datasets that are asked for by date.
+    :param timezone: in which days begin, for datasets that are fetched by date.
     """
 
     now: datetime
@@ -71,8 +71,8 @@ class Gap:
     """A stretch of time that is missing, lost, or not certain to be complete.
 
     :param started: a run has announced a window in it, and has not published it.
-    :param kept_until: until when zDirect has the start of it; None: it has not.
-    :param fill: the parameters of the backfill that fills it; None: nothing can.
+    :param kept_until: until when zDirect keeps its start; None: zDirect has deleted it.
+    :param fill: the parameters of the backfill that fills it; None: it cannot be filled.
     """
 
     window: Window
@@ -89,7 +89,7 @@ class Gap:
 
     @property
     def command(self) -> str | None:
-        """That fills it, for a shell."""
+        """The shell command that fills it; None: it cannot be filled."""
         if self.fill is None:
             return None
         return f"airflow dags trigger {BACKFILL} --conf {shlex.quote(json.dumps(self.fill, ensure_ascii=False))}"
@@ -108,25 +108,25 @@ class Gap:
 
 
 def is_by_day(dataset: Dataset) -> bool:
-    """Whether the dataset is asked for by date, so that windows are whole days."""
+    """Whether the dataset is fetched by date, so that its windows are whole days."""
     return isinstance(dataset.selection, Dates)
 
 
 def first_known(facts: Facts, dataset: Dataset, scope: Scope) -> datetime | None:
-    """When the windows of a merchant begin; None if there is none."""
-    days = [day for window in facts.windows for day in window.days]
+    """When the windows of a merchant begin; None if there are none."""
+    days = [day for window in facts.windows for fetch in window.fetches for day in fetch.days]
     if not is_by_day(dataset) or not days or facts.first is None:
         return facts.first
-    # The same date begins at another moment where it was fetched in another time zone.
+    # A date that was fetched in another time zone began at another moment there.
     first = Window.of_day(min(days), scope.timezone).start
     return first if abs(first - facts.first) < DAY else facts.first
 
 
 def without_personal_data(of_merchant: Facts | None, of_all: Iterable[Facts]) -> dict[str, str]:
-    """``personal_data`` of a backfill, so that it stores none where none was stored before; empty: nothing is known.
+    """The ``personal_data`` of a backfill, so that it stores none where none was stored before; empty: unknown.
 
-    :param of_merchant: decides by its last window, also by one with filters; None: it has no windows.
-    :param of_all: decide then: what one merchant's customers are promised is most likely promised to all.
+    :param of_merchant: its last window decides, even one with filters; None: it has no windows.
+    :param of_all: decide if it has none: what was promised to one merchant's customers most likely holds for all.
     """
     known = [of_merchant] if of_merchant and of_merchant.windows else of_all
     modes = {facts.windows[-1].personal_data.partition(":")[0] for facts in known if facts.windows}
@@ -137,10 +137,10 @@ def without_personal_data(of_merchant: Facts | None, of_all: Iterable[Facts]) ->
 class Row:
     """One dataset of one merchant.
 
-    :param merchant: name of the merchant; None: it has none.
-    :param environment: whose manifests count; None: of any.
-    :param backfill: what each backfill is given whatever it fetches, such as ``base_path`` and ``conn_id``.
-    :param begin: from when on windows are expected; None: from the first day that is shown.
+    :param merchant: name of the merchant, or None.
+    :param environment: only manifests of this environment count; None: all do.
+    :param backfill: parameters that are the same for each backfill, such as ``base_path`` and ``conn_id``.
+    :param begin: windows are expected from then on; None: from the first covered day on.
     """
 
     dataset: Dataset
@@ -154,7 +154,7 @@ class Row:
 
     @cached_property
     def spans(self) -> list[Span]:
-        """The status of all time in which windows are expected; empty if none are."""
+        """The status of the time in which windows are expected; empty if none are."""
         expected = self._expected()
         if expected is None:
             return []
@@ -189,22 +189,22 @@ class Row:
             "gaps": [gap.as_json(self.scope) for gap in self.gaps],
             "rejected": [
                 {
-                    "from": window.window[0].isoformat(),
-                    "to": window.window[1].isoformat(),
-                    "records": window.rejected,
-                    "uri": f"{base_uri}/{window.rejected_file}" if window.rejected_file else None,
+                    "from": fetch.covered.start.isoformat(),
+                    "to": fetch.covered.end.isoformat(),
+                    "records": fetch.rejected,
+                    "uri": f"{base_uri}/{fetch.rejected_file}" if fetch.rejected_file else None,
                 }
-                for window in self.with_rejected()
+                for fetch in self.with_rejected()
             ],
         }
 
-    def with_rejected(self) -> list[WindowFacts]:
-        """The windows with rejected records that no later fetch has replaced."""
+    def with_rejected(self) -> list[FetchFacts]:
+        """The fetches with rejected records that no later one has replaced."""
         rejected = [span.window for span in self.spans if span.status is Status.REJECTED]
         return [
-            window
-            for window in self._covering()
-            if window.rejected and any(window.covered.intersects(each) for each in rejected)
+            fetch
+            for fetch in self._covering()
+            if fetch.rejected and any(fetch.covered.intersects(each) for each in rejected)
         ]
 
     @property
@@ -214,12 +214,19 @@ class Row:
     def _expected(self) -> Window | None:
         shown, begin, end = self.scope.window(self.timezone), self.begin, self.scope.now
         if self.by_day:
-            # A day is expected when it is over, and if nothing of it lies before the begin.
+            # A day is expected once it is over, and only if all of it is later than the begin.
             end = self._day_of(end).start
-            if begin is not None and self._day_of(begin).start < begin:
-                begin = self._day_of(begin).end
+            if begin is not None:
+                begin = self._first_day(begin)
         start, end = max(shown.start, begin or shown.start), min(shown.end, end)
         return Window(start, end) if start < end else None
+
+    def _first_day(self, begin: datetime) -> datetime:
+        """The start of the first whole day from there on; midnight UTC stands for the date."""
+        if begin == Window.of_day(begin.date()).start:
+            return Window.of_day(begin.date(), self.timezone).start
+        day = self._day_of(begin)
+        return day.start if day.start == begin else day.end
 
     def _day_of(self, at: datetime) -> Window:
         return Window.of_day(at.astimezone(ZoneInfo(self.timezone)).date(), self.timezone)
@@ -235,32 +242,33 @@ class Row:
         return day.end
 
     def _due(self, day: Window) -> datetime:
-        """When all of a day can be fetched."""
+        """From when on all of a day can be fetched."""
         if self.dataset.name in REPORTS:
             return DueCalendar().due(day.start.astimezone(ZoneInfo(self.timezone)).date())
         return day.end
 
-    def _covering(self) -> list[WindowFacts]:
-        """The windows of which all records were asked for, in this environment."""
+    def _covering(self) -> list[FetchFacts]:
+        """The fetches that count in this environment; each is complete for its span."""
         return [
-            window
+            fetch
             for window in self.facts.windows
-            if not window.is_filtered and self.environment in (None, window.environment)
+            if self.environment in (None, window.environment)
+            for fetch in window.fetches
         ]
 
     def _fetched(self) -> Iterable[Fetched]:
         if not self.by_day:
-            for window in self._covering():
-                status = Status.REJECTED if window.rejected else Status.LANDED
-                yield Fetched(window.covered, status, window.fetched_at)
+            for fetch in self._covering():
+                status = Status.REJECTED if fetch.rejected else Status.LANDED
+                yield Fetched(fetch.covered, status, fetch.fetched_at)
             return
         again = self.dataset.days.fetch_again
-        for window in self._covering():
-            for date_, facts in window.days.items():
+        for fetch in self._covering():
+            for date_, facts in fetch.days.items():
                 day = Window.of_day(date_, self.timezone)
                 if facts.is_uncertain:
                     status = Status.UNCERTAIN
-                elif window.rejected:
+                elif fetch.rejected:
                     status = Status.REJECTED
                 elif facts.publications > 1 or (again and facts.fetched_at >= day.end + again):
                     status = Status.REFETCHED
@@ -275,11 +283,11 @@ class Row:
         return Gap(span.window, span.status, started, kept_until, self._fill(span.window))
 
     def _fill(self, gap: Window) -> dict[str, Any] | None:
-        """What the backfill is to be given: all that zDirect will still have in an hour."""
+        """The parameters of the backfill, for all that zDirect will still have in an hour."""
         earliest = self.dataset.windows.earliest(self.scope.now + TIME_TO_FILL, self.timezone)
         start, end = max(gap.start, earliest), gap.end
         if self.by_day:
-            # The backfill asks for UTC days; the dates are the same.
+            # The backfill takes UTC days; the dates are the same.
             zone = ZoneInfo(self.timezone)
             start, end = (Window.of_day(at.astimezone(zone).date()).start for at in (start, end))
         elif start > gap.start:

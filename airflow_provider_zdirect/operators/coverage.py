@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,13 +16,15 @@ from airflow_provider_zdirect.operators.base import Flow, Outcome, TaskRun, ZDir
 from airflow_provider_zdirect.operators.base_path import known_environment, open_base_path
 from airflow_provider_zdirect.operators.notifiers import Notifiers, Notify, TakesNotifiers
 
+log = logging.getLogger(__name__)
+
 MOST_DAYS = 3660
 IN_RESULT = 10
 """Urgent gaps that the result names."""
 
 
 def covered_datasets(value: Any, name: str) -> tuple[str, ...]:
-    """Names of datasets with windows, each once.
+    """Names of datasets that are fetched by windows, without duplicates.
 
     :raises ZDirectConfigurationError: as :func:`~.arguments.entries`.
     """
@@ -51,11 +54,12 @@ class ZDirectCoverageOperator(TakesNotifiers, ZDirectOperator):
 
     :param base_path: URL for ObjectStoragePath, or absolute local path, below which the datasets are published.
     :param merchant_ids: ids or names: one, a list, or text with commas. None: the connection's merchant, or all that
-        the app may use.
+        the app may use; a warning names other merchants that have windows at ``base_path``.
     :param datasets: names of datasets that are fetched by windows: one name, a list, or text with commas. None: those
-        with at least one window at ``base_path``.
+        of which one of these merchants has a window at ``base_path``.
     :param since: windows are expected from then on (aware datetime or ISO 8601 text); None: from the first known window
-        of a dataset and merchant on, or of another merchant, if it has none.
+        of a dataset and merchant on; if there is none, from the first one of the other covered merchants on. For
+        datasets that are fetched by date, midnight UTC stands for the date in ``timezone``.
     :param days: how many days to cover, today (UTC) included.
     :param warn_days: a gap is urgent if zDirect deletes its start within this many days.
     :param grace_hours: how long after its end, or after a daily report is due, a window may be missing.
@@ -124,7 +128,7 @@ class ZDirectCoverageOperator(TakesNotifiers, ZDirectOperator):
         values, environment = run.values, known_environment(run.hook)
         opened = open_base_path(values["base_path"], values["storage_conn_id"], environment=environment)
         store, merchants = ObjectStore(opened.fs, opened.root), run.hook.named_merchants(values["merchant_ids"])
-        self.log.info(
+        log.info(
             "coverage, merchant %s: base path %s", ", ".join(map(run.hook.merchants().in_words, merchants)), opened.uri
         )
         report = measure_coverage(
@@ -140,9 +144,16 @@ class ZDirectCoverageOperator(TakesNotifiers, ZDirectOperator):
             environment=environment,
             conn_id=run.hook.conn_id,
             datasets=values["datasets"],
+            name_of=run.hook.merchants().name_of,
         )
+        if report.others:
+            log.log(
+                logging.INFO if values["merchant_ids"] else logging.WARNING,
+                "Merchants that have windows here and are not covered: %s. To cover them, name them in merchant_ids.",
+                ", ".join(map(run.hook.merchants().in_words, report.others)),
+            )
         uris, urgent = publish_report(store, report), report.urgent_rows()
-        self.log.info("%s -> %s", report.in_words(), uris["html"])
+        log.info("%s -> %s", report.in_words(), uris["html"])
         if urgent:
             notify_of_gaps(self.notifier, urgent, uris["html"], run.context)
             if values["fail_on_gap"]:

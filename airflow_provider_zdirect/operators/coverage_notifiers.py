@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notifying of windows that are missing and will soon be lost: Airflow's notifiers, the task's log, or an e-mail."""
+"""Notifications about windows that will soon be lost: by Airflow's notifiers, in the task's log, or by e-mail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_zdirect.operators.notifiers import Notifiers, mail, notify
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 50
-"""Gaps in a text; the list itself has all."""
+"""How many gaps the texts name; ``coverage_gaps`` has all."""
 
 SUBJECT = "zDirect: {{ coverage_gaps_count }} gap{{ 's' if coverage_gaps_count > 1 }} will soon be unrecoverable"
 CONTENT = "{{ coverage_gaps_html }}"
@@ -33,11 +33,11 @@ _HTML = Template(
 
 
 def notify_of_gaps(notifiers: Notifiers, gaps: Sequence[Mapping[str, Any]], uri: str, context: Any) -> None:
-    """Call each notifier, or write to the task's log if there is none; what one raises is raised.
+    """Call each notifier, or write to the task's log if there is none. An error of a notifier is raised.
 
     :param gaps: as :meth:`.CoverageReport.urgent_rows`.
-    :param uri: where all gaps are.
-    :param context: the task's, to which the gaps are added.
+    :param uri: of the page with all gaps.
+    :param context: of the task; the gaps are added to it.
     """
     texts = {"gaps": gaps[:MOST_SHOWN], "more": len(gaps) - MOST_SHOWN, "uri": uri}
     context.update(

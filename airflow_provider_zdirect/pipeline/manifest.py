@@ -85,6 +85,10 @@ class Manifest:
         names of the files under ``_changes`` say: ``date``, ``fetched_at``, ``run`` (who), ``added``, ``removed`` and
         ``changed`` rows, and the ``file`` with them (null for the first publication).
     :param filters: only records with these values were asked for.
+    :param covered: the part of the window that this run and earlier ones have fetched completely; null: none. With
+        ``filters`` a run covers nothing by itself.
+    :param covered_by: earlier fetches that cover what this run does not: ``covered`` of each, with ``finished_at``,
+        ``rejected``, ``rejected_file``, ``days``, ``empty_because`` and ``changes`` of its manifest.
     :param personal_data: how personal data was treated: ``keep``, ``drop``, ``hash`` with a sign of the key; ``none``
         if the dataset has none.
     :param parts: by dataset: how many records came with the window's records; each has a manifest of its own, which
@@ -120,6 +124,8 @@ class Manifest:
     late_files: list[PublishedFile] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     filters: dict[str, str] = field(default_factory=dict)
+    covered: Window | None = None
+    covered_by: list[dict[str, Any]] = field(default_factory=list)
     personal_data: str = "none"
     parts: dict[str, int] = field(default_factory=dict)
     state: State | None = None
@@ -141,6 +147,7 @@ class Manifest:
             **{name: value for name, value in asdict(self).items() if name != "state"},
             "window": _span(self.window),
             "clipped": _span(self.clipped) if self.clipped else None,
+            "covered": _span(self.covered) if self.covered else None,
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "package_version": __version__,

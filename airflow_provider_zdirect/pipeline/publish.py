@@ -41,7 +41,8 @@ def publish(run: Run, known: KnownState | None) -> ExtractResult:
 
 
 def _publish_rejected(run: Run) -> str | None:
-    """Write the invalid records beside the data, over those of an earlier run; the path, or None if there are none.
+    """Write the invalid records beside the data; the path, or None if there are none. They replace those of an earlier
+    run, or follow them, if the manifest will still name these.
 
     :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
     """
@@ -52,7 +53,12 @@ def _publish_rejected(run: Run) -> str | None:
     for staged in (staged for request in requests for staged in request.rejected_staged):
         with run.store.open(staged) as file:
             lines += file.read()
-    run.store.write(path, lines)
+    earlier = run.cover(run.dataset.name).has_rejected and run.store.read(path)
+    if not earlier:
+        run.store.write(path, lines)
+    elif lines not in earlier:
+        # They are there if this is a retry. Gzip files, one after the other, are a gzip file again.
+        run.store.write(path, earlier + lines)
     if count > most:
         run.checkpoint.discard()
         reasons = dict.fromkeys(reason for request in requests for reason in request.reasons)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from airflow_provider_zdirect.clock import Clock
+from airflow_provider_zdirect.datasets.publication import Days
 from airflow_provider_zdirect.datasets.table import Dataset
 from airflow_provider_zdirect.erasure.ledger import ORDER_DATASETS, ErasureLedger
+from airflow_provider_zdirect.pipeline.cover import Cover, with_earlier
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.pipeline.plan import PlannedRequest, Reach
@@ -119,6 +121,22 @@ class Run:
             personal_data=job.personal_data.label(job.dataset),
         )
 
+    def cover(self, dataset: str) -> Cover:
+        """What is covered of the window once this run has published, by itself and by earlier runs.
+
+        :param dataset: the run's, or a part of it; each has a manifest.
+        """
+        if self.job.window is None or not self.dataset.has_windows:
+            return Cover(None)
+        own = None if self.job.filters else self.window
+        # With filters, a day is still replaced as a whole: what an earlier run has published of it is gone.
+        if own == self.job.window or (own is None and isinstance(self.dataset.publish, Days)):
+            return Cover(own)
+        path = self.place.layout(dataset).manifest(self.job.window)
+        return with_earlier(own, self.store, path, self.place.environment)
+
     def write(self, manifest: Manifest) -> None:
-        path = self.job.place.layout(manifest.dataset).manifest(manifest.window)
-        self.store.write_json(path, replace(manifest, finished_at=self.clock.now().isoformat()).as_json())
+        path = self.place.layout(manifest.dataset).manifest(manifest.window)
+        # Read at the last moment, so that a run of the same window that has just ended counts.
+        known = vars(self.cover(manifest.dataset))
+        self.store.write_json(path, replace(manifest, **known, finished_at=self.clock.now().isoformat()).as_json())

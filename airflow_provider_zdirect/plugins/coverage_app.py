@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The coverage page inside Airflow.
 
-The page itself is the same for everybody and says nothing about the deployment. What it shows comes from ``data``, for
-users who may read the DAG ``zdirect_coverage``. The app changes nothing: the page fills a gap through Airflow's own
-REST API, with the user's own session. So Airflow itself decides whether the user may trigger ``zdirect_backfill``,
-and protects that request against other sites as it protects all of them.
+The page itself is the same for every user and contains nothing about the deployment. What it shows comes from
+``data``, for users who may read the DAG ``zdirect_coverage``. The app changes nothing: the page fills a gap through
+Airflow's own REST API, with the user's session. So Airflow decides whether the user may trigger ``zdirect_backfill``,
+and protects that request against other sites as it does all others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-# A calendar; the marks are days, one of them with a gap.
+# A calendar with marked days, one of them crossed out: a gap.
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="{ink}" stroke-width="2">'
     '<rect x="3" y="4" width="18" height="17" rx="2"/><path d="M3 9h18M8 2v4M16 2v4M7 13h3M14 13h3M7 17h3" '
@@ -78,7 +78,7 @@ def coverage_app(ui_root: str, prefix: str, coverage: MeasuredCoverage | None = 
 
 @cache
 def _deployment() -> MeasuredCoverage:
-    # When somebody looks for the first time: it imports Arrow, which the API server itself does not need.
+    # Imported when a user first opens the page: it needs Arrow, and the API server itself does not.
     from airflow_provider_zdirect.plugins.measured import MeasuredCoverage
 
     return MeasuredCoverage()

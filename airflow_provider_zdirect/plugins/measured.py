@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The coverage of the deployment's base path, measured when somebody looks, and kept for a minute."""
+"""The coverage of the deployment's base path, measured when a user opens the page, and kept for a minute."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from airflow_provider_zdirect.operators.arguments import merchants as named
 from airflow_provider_zdirect.operators.base_path import known_environment, open_base_path
 from airflow_provider_zdirect.storage.layout import windows_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW
 
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(minutes=1)
 PATIENCE = 15.0
-"""Seconds for which somebody who looks waits for zDirect's list of merchants."""
+"""How long a user waits for zDirect's list of merchants, in seconds."""
 
 Answer = tuple[Mapping[str, Any] | None, str]
-"""A report as ``CoverageReport.as_json``, None if there is none, and what the reader has to know about it."""
+"""A report as ``CoverageReport.as_json`` returns it, or None; and a notice for the user, or an empty text."""
 
 
 class MeasuredCoverage:
-    """Measures the deployment's base path, once at a time.
+    """Measures the deployment's base path, one measurement at a time.
 
-    What is measured is the deployment's own choice (the parameters of its DAGs, so ``ZDIRECT_BASE_PATH`` and the like);
-    who asks cannot choose another path.
+    The deployment decides what is measured, by the parameters of its DAGs (``ZDIRECT_BASE_PATH`` and the like); a
+    request cannot choose another path.
 
-    :param params: returns what is measured, as :func:`deployment_params`, which is used for None.
+    :param params: returns these parameters; None: :func:`deployment_params`.
     """
 
     def __init__(self, params: Callable[[], Mapping[str, Any]] | None = None, clock: Clock | None = None) -> None:
@@ -47,18 +48,19 @@ class MeasuredCoverage:
         self._at: datetime | None = None
 
     async def latest(self, after: datetime | None = None) -> Answer:
-        """A report that is a minute old at most.
+        """A report that is at most a minute old.
 
-        :param after: and made after this moment.
+        :param after: and made after this moment, unless it lies in the future by more than clocks differ.
         """
         async with self._lock:
             now = self._clock.now()
-            if self._at is None or now - self._at > KEPT or (after is not None and self._at <= after):
+            is_too_old = after is not None and self._at is not None and self._at <= after <= now + MAX_CLOCK_SKEW
+            if self._at is None or now - self._at > KEPT or is_too_old:
                 self._answer, self._at = await asyncio.to_thread(self._measure, now), now
             return self._answer
 
     def _measure(self, now: datetime) -> Answer:
-        """Never raises: who looks at the page has to learn what to do."""
+        """Never raises: the page has to show the user what to do."""
         try:
             params = self._params()
         except ZDirectError as error:
@@ -69,21 +71,21 @@ class MeasuredCoverage:
         except ZDirectError as error:
             return None, f"{error} {_instead(uri)}"
         except Exception as error:
-            # A storage has errors of its own, whose texts may hold more than a page should show.
+            # The texts of a storage's own errors may hold more than a page should show.
             log.exception("The coverage of %s could not be measured", uri)
             why = f"The API server could not read {uri} ({type(error).__name__}; its log says more)."
             return None, f"{why} {_instead(uri)}"
 
 
 def deployment_params() -> dict[str, Any]:
-    """The parameters of the DAG ``zdirect_coverage``, with the defaults that this process has for them."""
+    """The parameters of the DAG ``zdirect_coverage``, with their defaults in this process."""
     from airflow_provider_zdirect.dag_support.params import coverage_params, place_params
 
     return {name: param.value for name, param in {**place_params(), **coverage_params()}.items()}
 
 
 def measure(params: Mapping[str, Any], now: datetime) -> Answer:
-    """The coverage of a base path, as this process can reach it.
+    """The coverage of a base path, as far as this process can reach it.
 
     :raises ZDirectError: if it cannot be read; says what to do.
     """
@@ -107,16 +109,17 @@ def measure(params: Mapping[str, Any], now: datetime) -> Answer:
             scope,
             environment=environment,
             conn_id=hook.conn_id,
+            name_of=hook.merchants().name_of,
             keeps_index=keeps_index,
         ).as_json()
 
     try:
         found = report(keeps_index=True)
     except Exception:
-        # The API server may only read there, which each storage refuses in its own way; what cannot be read either is
-        # raised now.
+        # The API server may have read access only, and each storage refuses a write with an error of its own. If it
+        # cannot read either, this raises.
         found = report(keeps_index=False)
-    if not found["rows"] and not notice:
+    if not found["rows"] and not found["others"] and not notice:
         notice = (
             f"Nothing has landed under {base.uri} yet. If your data is somewhere else: the API server needs the same "
             "ZDIRECT_BASE_PATH and ZDIRECT_CONN_ID as the DAG processor."
@@ -125,14 +128,14 @@ def measure(params: Mapping[str, Any], now: datetime) -> Answer:
 
 
 def _merchants(hook: ZDirectHook, given: Any, store: ObjectStore) -> tuple[dict[str, str | None], str]:
-    """The merchants of the deployment, and what the reader has to know about them."""
+    """The merchants of the deployment, and a notice for the user, or an empty text."""
     names = hook.merchants()
     try:
         ids = [names.id_of(each) for each in named(given, "merchant_ids")] or asyncio.run(_granted(hook))
     except (ZDirectError, TimeoutError) as error:
         why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
         ids = _merchants_below(store)
-        notice = f"zDirect could not be asked for the merchants ({why}). Here are those with data."
+        notice = f"The list of merchants could not be read from zDirect ({why}). Shown are those with data."
     else:
         notice = ""
     return {each: names.name_of(each) for each in ids}, notice
@@ -147,7 +150,7 @@ async def _granted(hook: ZDirectHook) -> list[str]:
 
 
 def _merchants_below(store: ObjectStore) -> list[str]:
-    """The merchants of whom a window has landed."""
+    """The merchants for whom a window has landed."""
     paths = (path for dataset in WITH_WINDOWS for path in store.files_below(windows_folder("manifests", dataset)))
     parts = (part for path in paths for part in path.split("/") if part.startswith("merchant_id="))
     return sorted({part.partition("=")[2] for part in parts})

@@ -316,5 +316,5 @@ def test_names_of_others_are_text_and_never_code(open_page: OpenPage) -> None:
 def test_when_all_has_landed_the_page_says_so(open_page: OpenPage) -> None:
     page = open_page(made_report(16, merchants=1, chance=0.0))
     expect(page.locator("#summary .headline")).to_have_text("Everything has landed")
-    expect(page.locator("#gaps")).to_contain_text("None in the rows that are shown.")
+    expect(page.locator("#gaps")).to_contain_text("No gaps in these rows.")
     assert page.title().startswith("Everything has landed")

@@ -11,6 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_zdirect.coverage.report import CoverageReport, measure_coverage
 from airflow_provider_zdirect.coverage.rows import Row, Scope
+from airflow_provider_zdirect.pipeline.cover import with_earlier
 from airflow_provider_zdirect.pipeline.manifest import Manifest
 from airflow_provider_zdirect.publish.announced import announce
 from airflow_provider_zdirect.storage.layout import Layout
@@ -56,6 +57,25 @@ class Base:
         self.store.write_json(path, manifest.as_json())
         return path
 
+    def run(self, dataset: str, window: Window, start: datetime | None, **facts: Any) -> dict[str, Any]:
+        """Write the manifest that a run of the window writes, with what earlier ones have covered; what it says.
+
+        :param start: the run covers the window from there on; None: it has filters.
+        """
+        path = Layout(dataset, MERCHANT).manifest(window)
+        own = Window(start, window.end) if start else None
+        known = with_earlier(own, self.store, path, facts.get("environment", "production"))
+        is_clipped = start is not None and start > window.start
+        self.land(
+            dataset,
+            window,
+            filters={} if start else {"order_type": "PartnerFulfilled"},
+            clipped=Window(window.start, start) if is_clipped else None,
+            **vars(known),
+            **facts,
+        )
+        return self.store.read_json(path)
+
     def land_days(self, dataset: str, *days: date, zone: str = "UTC", uncertain: bool = False, **facts: Any) -> str:
         """The same of consecutive dates, fetched at noon of the day after, unless ``facts`` say otherwise."""
         window = Window(Window.of_day(days[0], zone).start, Window.of_day(days[-1], zone).end)
@@ -69,7 +89,8 @@ class Base:
         )
 
     def measure(self, now: datetime = NOW, merchants: Any = (MERCHANT,), **options: Any) -> CoverageReport:
-        names = {name: options.pop(name) for name in ("datasets", "environment", "keeps_index") if name in options}
+        arguments = ("datasets", "environment", "keeps_index", "name_of")
+        names = {name: options.pop(name) for name in arguments if name in options}
         return measure_coverage(
             self.store,
             f"file://{self.root}",

@@ -56,6 +56,7 @@ def report_of(rows: list[dict[str, Any]], start: date, until: date) -> dict[str,
         "grace_hours": 24,
         "from": start.isoformat(),
         "to": until.isoformat(),
+        "others": [],
         "rows": rows,
     }
 

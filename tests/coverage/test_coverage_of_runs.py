@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from extraction import Extraction, hourly
@@ -17,6 +21,9 @@ from airflow_provider_zdirect.windows import Window
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SUNDAY = date(2026, 11, 22)
 ITEMS, ICM, LIQUIDATED = "returned_items", "intra_community_movements", "liquidated_items"
+ORDERS, PARTNERS = "orders", {"order_type": "PartnerFulfilled"}
+EDGE = Window(NOW - 100 * DAY - 3 * HOUR, NOW - 100 * DAY + 3 * HOUR)
+"""An hour ago zDirect had all of it, now it has the second half."""
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +107,131 @@ def test_rejected_records_of_a_window_are_counted_and_found(base, runs):
     assert rejected["records"] == result.manifest.rejected > 0
     assert rejected["uri"] == result.as_dict()["rejected_uri"]
     assert letters(base, runs, ITEMS) == "R"
+
+
+# The same window once more: with filters, or clipped
+
+
+def answer_invalid(runs: Extraction, *order_ids: str) -> None:
+    """Let the next answer be of these orders, without what an order needs."""
+    body = {"data": [{"type": "Order", "id": order_id} for order_id in order_ids]}
+    runs.fault("/orders", {"status": 200, "body": body}, times=1)
+
+
+def rejected_orders(base: Base, runs: Extraction) -> tuple[int, list[str]]:
+    """How many records the row names as rejected, and those in the file that it names."""
+    row = base.row(ORDERS, NOW, merchants=(runs.merchant_id,), grace=0 * HOUR)
+    (rejected,) = row.as_json(str(base.root))["rejected"]
+    lines = gzip.decompress(Path(rejected["uri"]).read_bytes()).splitlines()
+    return rejected["records"], [json.loads(line)["record"]["order_id"] for line in lines]
+
+
+def test_a_window_that_has_landed_stays_landed_when_some_of_its_orders_are_fetched_again(base, runs):
+    (window,) = hourly(NOW - HOUR, 1)
+    runs.run(ORDERS, window)
+    found = runs.published(ORDERS)
+    again = runs.run(ORDERS, window, filters=PARTNERS, resume_key="some")
+    manifest = runs.manifest(again)
+    assert manifest["filters"] == PARTNERS
+    assert manifest["covered"] == manifest["window"]
+    assert len(runs.published(ORDERS)) >= len(found)
+    assert letters(base, runs, ORDERS) == "L"
+    for part in ("order_items", "order_lines"):
+        (path,) = runs.paths(f"_manifests/{part}")
+        assert json.loads(path.read_text())["covered"] == manifest["window"]
+
+
+def test_orders_that_were_always_fetched_with_filters_cover_nothing(base, runs):
+    (window,) = hourly(NOW - HOUR, 1)
+    for number in range(2):
+        result = runs.run(ORDERS, window, filters=PARTNERS, resume_key=f"task {number}")
+        assert runs.manifest(result)["covered"] is None
+        assert letters(base, runs, ORDERS) == "M"
+    assert runs.manifest(runs.run(ORDERS, window, resume_key="all"))["covered_by"] == []
+    assert letters(base, runs, ORDERS) == "L"
+
+
+def test_a_window_that_has_landed_stays_landed_when_it_is_clipped_each_time_it_is_fetched_again(base, runs):
+    runs.emulator.clock.set(NOW - 4 * HOUR)
+    runs.run(ITEMS, EDGE)
+    for hour in range(2):
+        runs.emulator.clock.set(NOW + hour * HOUR)
+        manifest = runs.manifest(runs.run(ITEMS, EDGE, clip_to_retention=True, resume_key=f"again {hour}"))
+        assert manifest["clipped"]
+        assert manifest["covered"] == manifest["window"]
+        assert letters(base, runs, ITEMS)[:6] == "LLLLLL"
+
+
+def test_of_two_clipped_runs_the_one_that_got_more_decides(base, runs):
+    runs.run(ITEMS, EDGE, clip_to_retention=True)
+    clipped = letters(base, runs, ITEMS)[:6]
+    assert clipped == "XXXXLL"
+    runs.emulator.clock.set(NOW + HOUR)
+    manifest = runs.manifest(runs.run(ITEMS, EDGE, clip_to_retention=True, resume_key="again"))
+    assert manifest["clipped"]["to"] > manifest["covered"]["from"]
+    assert letters(base, runs, ITEMS)[:6] == clipped
+
+
+def test_days_that_have_landed_stay_landed_when_the_first_one_is_clipped(base, runs):
+    first, last = (Window.of_day((NOW - days * DAY).date()) for days in (101, 100))
+    both = Window(first.start, last.end)
+    runs.emulator.clock.set(NOW - DAY)
+    runs.run(ICM, both)
+    runs.emulator.clock.set(NOW)
+    runs.run(ICM, both, clip_to_retention=True, resume_key="again")
+    assert letters(base, runs, ICM)[:2] == "LL"
+
+
+def test_a_landed_day_of_which_one_purchase_order_is_fetched_again_is_missing(base, runs):
+    """What is asked for with filters replaces the day as a whole."""
+    day = Window.of_day(SUNDAY)
+    runs.environment = "sandbox"
+    runs.run(LIQUIDATED, day)
+    assert letters(base, runs, LIQUIDATED, environment="sandbox") == "L"
+    runs.run(LIQUIDATED, day, filters={"purchase_order_number": "PO1"}, resume_key="one")
+    assert letters(base, runs, LIQUIDATED, environment="sandbox") == "M"
+
+
+def test_what_a_complete_run_has_rejected_is_kept_until_the_next_complete_run(base, runs):
+    (window,) = hourly(NOW - HOUR, 1)
+    answer_invalid(runs, "a", "b")
+    runs.run(ORDERS, window, max_rejected=9)
+    runs.run(ORDERS, window, filters=PARTNERS, resume_key="some")
+    assert letters(base, runs, ORDERS) == "R"
+    assert rejected_orders(base, runs) == (2, ["a", "b"])
+    answer_invalid(runs, "c")
+    runs.run(ORDERS, window, filters=PARTNERS, max_rejected=9, resume_key="some again")
+    assert rejected_orders(base, runs) == (2, ["a", "b", "c"])
+    runs.run(ORDERS, window, resume_key="all again")
+    assert letters(base, runs, ORDERS) == "L"
+    assert runs.paths("_rejected") == []
+
+
+def test_a_retry_does_not_keep_rejected_records_twice(base, runs, monkeypatch):
+    (window,) = hourly(NOW - HOUR, 1)
+    answer_invalid(runs, "a")
+    runs.run(ORDERS, window, max_rejected=9)
+    answer_invalid(runs, "b")
+
+    def die(run: Run, manifest: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Run, "write", die)
+        with pytest.raises(Killed):
+            runs.run(ORDERS, window, filters=PARTNERS, max_rejected=9, resume_key="some")
+    assert rejected_orders(base, runs) == (1, ["a", "b"])
+    runs.run(ORDERS, window, filters=PARTNERS, max_rejected=9, resume_key="some")
+    assert rejected_orders(base, runs) == (1, ["a", "b"])
+
+
+@pytest.mark.parametrize("damage", ["no json", "{}", '{"days": 5}'])
+def test_a_damaged_manifest_covers_nothing_and_the_log_says_so(base, runs, damage, caplog):
+    (window,) = hourly(NOW - HOUR, 1)
+    runs.run(ORDERS, window)
+    (path,) = runs.paths(f"_manifests/{ORDERS}")
+    path.write_text(damage)
+    with caplog.at_level(logging.WARNING):
+        runs.run(ORDERS, window, filters=PARTNERS, resume_key="some")
+    assert str(path.relative_to(base.root)) in caplog.text
+    assert letters(base, runs, ORDERS) == "M"

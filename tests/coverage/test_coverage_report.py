@@ -245,9 +245,48 @@ def test_windows_are_expected_from_the_first_known_one_of_the_merchant_or_else_o
     assert [row.spans[0].window.start for row in rows] == [at("11-18 05:00"), at("11-17 22:00"), at("11-17 22:00")]
     assert [gap.started for row in rows for gap in row.gaps] == [False, True, False]
     assert base.row("returned_items", since=at("11-19 12:00")).spans[0].window.start == at("11-19 12:00")
-    # A dataset of which nothing is known is missing from the first day that is shown.
+    # A dataset without any window is missing from the first covered day on.
     assert base.row("orders").spans[0].window.start == at("11-22 00:00") - 99 * DAY
-    assert [row.dataset.name for row in base.measure(merchants=(new,)).rows] == ["returned_items"]
+
+
+def test_merchants_that_are_not_covered_decide_nothing_and_are_named(base):
+    former, new = OTHER, "0c0c0c0c-0000-4fc0-8cd9-86e454e6dfa3"
+    base.land("returned_items", window("11-10 05:00", "11-10 06:00"), former)
+    base.announce("orders", window("11-12 05:00", "11-12 06:00"), former)
+    base.land("returned_items", window("11-18 05:00", "11-20 00:00"))
+    report = base.measure(merchants=(MERCHANT, new), name_of={former: "shop-de"}.get)
+    assert [(row.dataset.name, row.spans[0].window.start) for row in report.rows] == [
+        ("returned_items", at("11-18 05:00"))
+    ] * 2
+    assert report.as_json()["others"] == [{"merchant_id": former, "merchant": "shop-de"}]
+    alone = base.measure(merchants=(new,)).as_json()
+    assert alone["rows"] == []
+    assert [other["merchant_id"] for other in alone["others"]] == [MERCHANT, former]
+    assert alone["others"][0]["merchant"] is None
+
+
+def test_a_merchant_that_had_windows_only_before_the_covered_days_is_not_named(base):
+    base.land("returned_items", window("09-10 05:00", "09-10 06:00"), OTHER)
+    assert base.measure(days=30).others == {}
+    assert base.measure(days=100).others == {OTHER: None}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Auckland", "America/New_York"])
+def test_since_midnight_utc_is_the_date_wherever_days_begin(base, zone):
+    base.land_days("cross_border_movements", *(date(2026, 11, day) for day in (16, 17, 18, 19)), zone=zone)
+    row = base.row("cross_border_movements", timezone=zone, since=at("11-17 00:00"))
+    # The 17th is expected, even if it begins before midnight UTC; the 16th is not.
+    assert "".join(row.as_json("")["days"].values())[:3] == "LLL"
+    assert min(row.as_json("")["days"]) == "2026-11-17"
+    assert row.gaps == []
+    gap = base.row("cross_border_movements", timezone=zone, since=at("11-15 00:00")).gaps[0]
+    assert gap.window == Window.of_day(date(2026, 11, 15), zone)
+
+
+def test_since_a_moment_within_a_day_expects_the_next_day(base):
+    base.land_days("cross_border_movements", date(2026, 11, 16), zone="Europe/Berlin")
+    row = base.row("cross_border_movements", timezone="Europe/Berlin", since=at("11-17 00:30"))
+    assert min(row.as_json("")["days"]) == "2026-11-18"
 
 
 def test_days_in_another_time_zone_begin_with_their_first_date(base):
@@ -315,6 +354,7 @@ def test_the_report_says_where_and_when_it_holds(base):
         "grace_hours": 1.5,
         "from": "2026-10-24",
         "to": "2026-11-23",
+        "others": [],
     }
     assert json.loads(json.dumps(row)) == {
         "merchant_id": MERCHANT,

@@ -159,9 +159,27 @@ def test_the_details_name_what_the_headline_leaves_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("others", "text"),
+    [
+        ([{"merchant_id": "an-id", "merchant": None}], "1 merchant that has windows here is not covered: an-id."),
+        (
+            [{"merchant_id": "an-id", "merchant": None}, {"merchant_id": "another", "merchant": "shop-fr"}],
+            "2 merchants that have windows here are not covered: an-id, shop-fr.",
+        ),
+    ],
+)
+def test_the_details_name_merchants_that_are_not_covered(others: list[dict[str, Any]], text: str) -> None:
+    report = {**made_report(7, merchants=1, chance=0.0), "others": others}
+    assert summarise(report)["details"][-1] == text
+    assert text in render_page(report)
+
+
 def test_where_nothing_has_landed_the_page_says_so() -> None:
     empty = {**made_report(8), "rows": []}
     assert summarise(empty)["headline"] == "Nothing is expected yet: no window has landed here"
+    others = [{"merchant_id": "an-id", "merchant": None}]
+    assert summarise({**empty, "others": others})["headline"].endswith("landed here for these merchants")
     assert "Nothing is expected yet" in render_page(empty)
 
 

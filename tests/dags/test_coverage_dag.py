@@ -48,6 +48,11 @@ def test_a_gap_fails_the_run_and_the_backfill_that_it_names_fills_it(
         (zdirect_asset("coverage").uri, 0),
         (zdirect_asset("coverage", tmp_path.as_uri()).uri, 0),
     ]
+    # Without merchants, the operator finds those that the app may use.
+    everyone = run_dag("zdirect_coverage", hour + 2 * HOUR, **{**options, "merchant_ids": None, "fail_on_gap": False})
+    assert everyone.state == "success", everyone.log[-5000:]
+    rows = json.loads((reports / "coverage.json").read_text())["rows"]
+    assert [row["merchant_id"] for row in rows] == list(emulator.merchant_ids)
     # What had been published is there once.
     rows = truth("returned_items", merchant, windows[0].start, windows[-1].end)
     assert published("returned_items", merchant) == rows

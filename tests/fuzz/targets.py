@@ -33,6 +33,7 @@ from airflow_provider_zdirect.client.sending import Call
 from airflow_provider_zdirect.client.shared_paces import SharedPaces
 from airflow_provider_zdirect.client.token_stores import TokenCipher
 from airflow_provider_zdirect.client.transport import Answer, Timeouts, Transport
+from airflow_provider_zdirect.coverage.facts import read_facts
 from airflow_provider_zdirect.datasets.arrow import Lineage
 from airflow_provider_zdirect.datasets.assumptions import Assumptions
 from airflow_provider_zdirect.datasets.dataset import Dataset
@@ -52,6 +53,7 @@ from airflow_provider_zdirect.orders.missing_tracking import Overdue, OverdueOrd
 from airflow_provider_zdirect.orders.update_job import OrderUpdateJob
 from airflow_provider_zdirect.orders.update_journal import UpdateJournal, rows_of_run, run_folder
 from airflow_provider_zdirect.orders.update_rows import COLUMNS, REQUIRED, UpdateRows, read_updates
+from airflow_provider_zdirect.pipeline.cover import with_earlier
 from airflow_provider_zdirect.pipeline.job import ExtractJob
 from airflow_provider_zdirect.pipeline.liquidation_passes import fetched_window
 from airflow_provider_zdirect.pipeline.plan import Reach
@@ -387,6 +389,15 @@ def _manifest(dataset: str, read: Callable[[Place], object]) -> Callable[[Place,
     return target
 
 
+def _covered(place: Place) -> None:
+    """What a window covers is known to whoever asks, or nothing is."""
+    path = place.layout("orders").manifest(DAY)
+    cover = with_earlier(None, place.store, path, place.environment)
+    facts = read_facts(place.store, "orders", [place.merchant_id], DAY)
+    known = [window for window in facts[place.merchant_id].windows if window.environment == place.environment]
+    assert len(cover.covered_by) == sum(len(window.fetches) for window in known)
+
+
 def _update_rows(place: Place, content: bytes) -> None:
     place.store.write(f"{run_folder(place, 'run')}/rows.json", content)
     rows_of_run(place, "run", lambda: UpdateRows(()))
@@ -523,6 +534,7 @@ STORED: tuple[Callable[[Place, bytes], None], ...] = (
     _documents_index,
     _intrastat_manifest,
     _change_names,
+    _manifest("orders", _covered),
 )
 
 

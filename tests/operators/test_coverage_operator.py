@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
+from own_emulator import connection_to
 from smtp_mailbox import Mailbox
 
 from airflow_provider_zdirect.airflow_sdk import DAG, AirflowFailException
@@ -117,6 +119,20 @@ def test_without_a_connection_the_merchants_must_be_named(base, merchant, emulat
     assert len(emulator.requests) == asked
     with pytest.raises(AirflowFailException, match="zdirect_default"):
         cover(base, context)
+
+
+def test_the_log_names_merchants_with_windows_that_are_not_covered(base, emulator, context, monkeypatch, caplog):
+    former, merchant = emulator.merchant_ids[:2]
+    extra = {"merchant_id": merchant, "merchants": {"shop-de": former}}
+    monkeypatch.setenv("AIRFLOW_CONN_ZDIRECT_DEFAULT", json.dumps(connection_to(emulator, extra=extra)))
+    words = f"Merchants that have windows here and are not covered: shop-de ({former})."
+    for arguments, level in (({}, logging.WARNING), ({"merchant_ids": merchant}, logging.INFO)):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            cover(base, context, **arguments)
+        assert [record.levelno for record in caplog.records if record.getMessage().startswith(words)] == [level]
+    report = json.loads((base / "_reports" / "coverage" / "coverage.json").read_text())
+    assert (report["rows"], report["others"]) == ([], [{"merchant_id": former, "merchant": "shop-de"}])
 
 
 def test_notifiers_are_called_with_the_urgent_gaps_before_the_task_fails(base, merchant, context, caplog):

@@ -22,7 +22,7 @@ from airflow_provider_zdirect.plugins.coverage_app import coverage_app
 # Of the throw-away Airflow of the tests.
 pytestmark = pytest.mark.filterwarnings("ignore:The HMAC key is")
 
-REPORT = {"rows": [], "warn_days": 14}
+REPORT = {"rows": [], "others": [], "warn_days": 14}
 AFTER = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 

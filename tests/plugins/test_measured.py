@@ -15,10 +15,11 @@ import pytest
 from extraction import Extraction
 from own_emulator import connection_to, own_emulator
 
+from airflow_provider_zdirect.coverage.page import page_data
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.plugins.measured import KEPT, MeasuredCoverage, deployment_params
-from airflow_provider_zdirect.windows import Window
+from airflow_provider_zdirect.windows import MAX_CLOCK_SKEW, Window
 
 DATASET = "received_items"
 
@@ -99,6 +100,14 @@ def test_without_merchants_those_of_the_connection_are_shown(
     assert [row["merchant_id"] for row in report["rows"]] == list(emulator.merchant_ids)
 
 
+def test_other_merchants_with_data_are_named(
+    params: dict[str, Any], clock: SetClock, landed: Extraction, emulator: EmulatorServer
+) -> None:
+    report, _ = latest({**params, "merchant_ids": emulator.merchant_ids[1]}, clock)
+    assert report["others"] == [{"merchant_id": landed.merchant_id, "merchant": None}]
+    assert f"not covered: {landed.merchant_id}." in page_data(report)["summary"]["details"][-1]
+
+
 def test_where_zdirect_does_not_answer_those_with_data_are_shown(
     params: dict[str, Any],
     clock: SetClock,
@@ -112,7 +121,7 @@ def test_where_zdirect_does_not_answer_those_with_data_are_shown(
     monkeypatch.setattr("airflow_provider_zdirect.plugins.measured.PATIENCE", 1.0)
     report, notice = latest({**params, "merchant_ids": None}, clock)
     assert [row["merchant_id"] for row in report["rows"]] == [landed.merchant_id]
-    assert notice.startswith("zDirect could not be asked for the merchants (")
+    assert notice.startswith("The list of merchants could not be read from zDirect (")
     assert connection["password"] not in notice
 
 
@@ -201,6 +210,19 @@ def test_a_report_is_kept_for_a_minute_unless_a_later_one_is_asked_for(
         return counts
 
     assert asyncio.run(look()) == [1, 1, 1, 0, 0]
+
+
+def test_a_report_after_a_moment_in_the_future_is_measured_only_if_clocks_may_differ_so_far(
+    params: dict[str, Any], clock: SetClock
+) -> None:
+    async def look() -> list[bool]:
+        coverage, start = MeasuredCoverage(lambda: params, clock), clock.now()
+        first = await coverage.latest()
+        clock.at += timedelta(seconds=1)
+        later = [start + timedelta(days=1), clock.now() + MAX_CLOCK_SKEW]
+        return [await coverage.latest(after) is first for after in later]
+
+    assert asyncio.run(look()) == [True, False]
 
 
 def test_those_who_look_at_the_same_time_wait_for_one_measurement(params: dict[str, Any], clock: SetClock) -> None:

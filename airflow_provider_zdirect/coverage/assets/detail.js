@@ -1,8 +1,8 @@
-// The detail of a day: its hours in words, its gaps with what fills them, and its rejected records.
+// The detail of a day: its hours in words, its gaps and how to fill them, and its rejected records.
 
 const detail = { shown: null };
 
-// Of rows that are asked for by date, days are those of the row's time zone.
+// In rows that are fetched by date, days are those of the row's time zone.
 const touches = (row, part, day) => localDay(Date.parse(part.from), row.timezone) <= day && day <= localDay(Date.parse(part.to) - 1, row.timezone);
 
 function openDetail(row, day) {
@@ -13,7 +13,7 @@ function openDetail(row, day) {
   intoView(cellAt(...grid.at));
 }
 
-// Also drawn anew when a run has filled something; so the row is looked up by its names.
+// Also called after a run has filled a gap, when the report is a new one; so the row is looked up by name.
 function showDetail(merchantId, dataset, day) {
   detail.shown = [merchantId, dataset, day];
   const row = page.report.rows.find((one) => one.merchant_id === merchantId && one.dataset === dataset);

@@ -1,8 +1,8 @@
-// Inside Airflow: the report is fetched, and a gap is filled by a run of its DAG. Every request is the user's own, to Airflow's
-// own REST API, which decides what this user may do.
+// Inside Airflow: fetches the report, and fills a gap with a run of its DAG. Every request uses the user's session and Airflow's
+// REST API, which decides what the user may do.
 
 const POLL_SECONDS = 2;
-const RUN_WORDS = { queued: "The run is queued.", running: "The run is at work.", success: "The run has succeeded.", failed: "The run has failed." };
+const RUN_WORDS = { queued: "The run is queued.", running: "The run is running.", success: "The run has succeeded.", failed: "The run has failed." };
 const DONE = new Set(["success", "failed"]);
 const fill = { live: null, mayFill: false, runs: new Map(), reload: async () => {} };
 
@@ -10,7 +10,7 @@ async function ask(url, options = {}) {
   const headers = { Accept: "application/json", ...(options.body ? { "Content-Type": "application/json" } : {}) };
   const send = (more) => fetch(url, { ...options, headers: { ...headers, ...more }, credentials: "same-origin", cache: "no-store" });
   let answer = await send({});
-  // The session is in a cookie that no script can read; in the first releases of Airflow 3.1 it is here.
+  // The session is in a cookie that scripts cannot read; in the first releases of Airflow 3.1 it is in the local storage.
   const token = localStorage.getItem("token");
   if (answer.status === 401 && token) answer = await send({ Authorization: `Bearer ${token}` });
   const body = await answer.json().catch(() => ({}));
@@ -21,7 +21,7 @@ async function ask(url, options = {}) {
 
 function refusal(error) {
   if (error.status === 401) return "Your session has ended. Log in to Airflow, then open this page again.";
-  if (error.status === 403) return "Your Airflow user may not do this. It takes permission to trigger the DAG, and to edit it where it is paused.";
+  if (error.status === 403) return "Your Airflow user is not allowed to do this. You need permission to trigger the DAG, and to edit it if it is paused.";
   return `Airflow answered: ${error.message}`;
 }
 
@@ -37,7 +37,7 @@ function runLink(run) {
   return make("a", { href, onclick: (event) => openInAirflow(event, href) }, "Open the run");
 }
 
-// Airflow shows this page in a frame that may not navigate the window around it, but that window's own links may.
+// Airflow shows this page in a frame, which may not navigate the window around it; a link in that window may.
 function openInAirflow(event, href) {
   if (window.parent === window || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
@@ -57,7 +57,7 @@ async function confirmFill(row, gap) {
   const dialog = byId("confirm");
   dialog.replaceChildren(
     make("h2", { id: "confirm-title" }, "Fill this gap?"),
-    make("p", {}, `A run of ${dag} fetches ${row.dataset} of ${merchantOf(row)}, ${windowWords(gap)} (UTC). What is there already is not doubled.`),
+    make("p", {}, `A run of ${dag} fetches ${row.dataset} of ${merchantOf(row)}, ${windowWords(gap)} (UTC). What has landed already is not doubled.`),
     paused ? make("p", { class: "paused" }, `${dag} is paused. Filling unpauses it, as Airflow does when you trigger a DAG; its scheduled runs fetch nothing.`) : "",
     make("form", { method: "dialog" },
       make("button", { value: "cancel" }, "Cancel"),
@@ -79,8 +79,8 @@ async function startRun(row, gap, paused) {
     show(run, made);
     await follow(run);
   } catch (error) {
-    // A run that was made goes on, also where it can no longer be watched.
-    if (run.id) run.text = "The run can no longer be watched.";
+    // Once it is created, the run continues, even if its state cannot be read.
+    if (run.id) run.text = "The state of the run cannot be read.";
     else fill.runs.delete(key);
     drawGaps();
     return showNotice(refusal(error));
@@ -90,7 +90,7 @@ async function startRun(row, gap, paused) {
   showFilled(row, gap, run);
 }
 
-// A run that has succeeded is not believed: what has landed since decides.
+// A successful run is no proof: what has landed since decides.
 function showFilled(row, gap, run) {
   const left = page.report.rows.find((one) => one.merchant_id === row.merchant_id && one.dataset === row.dataset);
   const filled = !left || !left.gaps.some((other) => Date.parse(other.from) < Date.parse(gap.to) && Date.parse(other.to) > Date.parse(gap.from));
@@ -99,7 +99,7 @@ function showFilled(row, gap, run) {
   byId("filled").hidden = false;
 }
 
-// Until the run has ended; where Airflow does not answer, it is asked again, unless it refuses.
+// Until the run has ended. If Airflow does not answer, this tries again; if it refuses, it fails.
 async function follow(run) {
   while (!DONE.has(run.state)) {
     await new Promise((resume) => setTimeout(resume, POLL_SECONDS * 1000));

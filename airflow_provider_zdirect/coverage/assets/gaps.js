@@ -1,4 +1,4 @@
-// Gaps as a table and in the detail of a day: what is missing, how long it is still there, and what fills it.
+// Gaps as a table and in the detail of a day: what is missing, how long zDirect keeps it, and how to fill it.
 
 const MOST_SHOWN = 200;
 const gapList = { all: false, fill: null };
@@ -16,7 +16,7 @@ function buildGaps(rows) {
   const found = gapsByUrgency(rows);
   const box = document.querySelector("#gaps .table");
   byId("gaps-title").textContent = found.length ? counted(found.length, "gap", "gaps") : "Gaps";
-  if (!found.length) return box.replaceChildren(make("p", { class: "soft" }, "None in the rows that are shown."));
+  if (!found.length) return box.replaceChildren(make("p", { class: "soft" }, "No gaps in these rows."));
   const shown = gapList.all ? found : found.slice(0, MOST_SHOWN);
   const head = ["Time left", "Status", "Merchant", "Dataset", "Window (UTC)", "Length", "Fill"].map((text) => make("th", { scope: "col" }, text));
   const table = make("table", { class: "gaps" }, make("caption", {}, "The most urgent first."), make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...shown.map(gapLine)));
@@ -24,7 +24,7 @@ function buildGaps(rows) {
   const rest = found.length - shown.length;
   const more = rest ? make("button", { type: "button", onclick: () => { gapList.all = true; buildGaps(rows); } }, `Show ${rest.toLocaleString("en")} more`) : "";
   box.replaceChildren(table, more);
-  // Who works by keyboard stays at the gap.
+  // Keyboard users stay at the gap.
   const line = held && [...table.tBodies[0].rows].find((each) => each.dataset.gap === held.dataset.gap);
   if (line) line.querySelector("a, button")?.focus({ preventScroll: true });
 }
@@ -58,7 +58,7 @@ async function copyText(button, text) {
     await navigator.clipboard.writeText(text);
     done = true;
   } catch {
-    // Without https there is no clipboard, but the older way.
+    // Without HTTPS there is no clipboard API; this is the older way.
     const field = make("textarea", { class: "unseen", readonly: true });
     field.value = text;
     button.after(field);

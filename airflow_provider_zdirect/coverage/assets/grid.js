@@ -1,4 +1,4 @@
-// The calendar: a row for each merchant and dataset, a column for each day. One cell is reached by Tab, the others by keys.
+// The calendar: a row for each merchant and dataset, a column for each day. Tab leads to one cell, other keys to the rest.
 
 const grid = { rows: [], days: [], at: [0, 0], onOpen: () => {}, onRead: () => {} };
 
@@ -97,7 +97,7 @@ function step(rows, columns) {
   moveTo(row, Math.min(grid.days.length - 1, Math.max(0, grid.at[1] + columns)));
 }
 
-// The next cell with a gap after this one (or before it), row by row, round and round.
+// The next cell with a gap after this one (or before it), row by row, and then from the other end.
 function stepToGap(direction) {
   const shown = visibleRows(), width = grid.days.length, all = shown.length * width;
   const start = Math.max(0, shown.indexOf(grid.at[0])) * width + grid.at[1];
@@ -106,7 +106,7 @@ function stepToGap(direction) {
     const row = shown[Math.floor(place / width)], column = place % width;
     if ([...cellAt(row, column).dataset.letters].some(isGap)) return moveTo(row, column);
   }
-  announce("No gap in the rows that are shown.");
+  announce("No gaps in these rows.");
 }
 
 const KEYS = {

@@ -1,4 +1,4 @@
-// Puts the page together, and keeps it so when the report or the filters change.
+// Draws the page, and draws it again when the report or the filters change.
 
 const page = { report: null, summary: null };
 
@@ -65,7 +65,7 @@ function draw({ report, summary }) {
   if (first) byId("scroll").scrollLeft = byId("scroll").scrollWidth;
 }
 
-// after: only a report that was made later will do.
+// after: only a report that was made later counts.
 async function load(after = null) {
   byId("refresh").setAttribute("aria-busy", "true");
   try {
@@ -104,7 +104,7 @@ function start() {
   listenToGrid();
   grid.onOpen = (row, column) => openDetail(grid.rows[row].row, grid.days[column]);
   grid.onRead = (text) => {
-    byId("readout").textContent = text || "Point at a day, or move to it, to read what is there.";
+    byId("readout").textContent = text || "Point at a day, or move to it with the keys, to read its status.";
     byId("readout").classList.toggle("soft", !text);
   };
   grid.onRead("");

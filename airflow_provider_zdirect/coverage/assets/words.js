@@ -1,4 +1,4 @@
-// The statuses, and how times, merchants and gaps are put into words.
+// The statuses, and the words for times, merchants and gaps.
 
 // Worst first, as in the report: letter, name, sign (a shape beside the colour), and what it means.
 const STATUSES = [
@@ -68,8 +68,8 @@ function cellWords(letters) {
   if (!spans.length) return NOT_EXPECTED.name;
   if (letters.length === 1 || new Set(letters).size === 1) return statusOf(letters[0]).name;
   const quiet = spans.some((span) => span.letter === "L") ? "L" : null;
-  const told = spans.filter((span) => span.letter !== quiet).map((span) => `${statusOf(span.letter).name} ${clock(span.from)} to ${clock(span.to)}`);
-  return [...told, ...(quiet ? [told.length ? "the rest landed" : "landed"] : [])].join(", ");
+  const named = spans.filter((span) => span.letter !== quiet).map((span) => `${statusOf(span.letter).name} ${clock(span.from)} to ${clock(span.to)}`);
+  return [...named, ...(quiet ? [named.length ? "the rest landed" : "landed"] : [])].join(", ");
 }
 
 function daysLeftWords(gap) {
@@ -81,7 +81,7 @@ function daysLeftWords(gap) {
 
 const gapKey = (row, gap) => [row.merchant_id, row.dataset, gap.from, gap.to].join("|");
 
-// A window as people name it: whole days without clock times.
+// A window in words: whole days without clock times.
 function windowWords(gap) {
   const [from, to] = [instantText(gap.from), instantText(gap.to)];
   if (from.endsWith("00:00") && to.endsWith("00:00")) {
