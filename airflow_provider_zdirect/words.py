@@ -8,7 +8,7 @@ from datetime import date, datetime
 from airflow_provider_zdirect.windows import Window, moment_in_words
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def counted(number: float, one: str, many: str | None = None) -> str:
     """How many, for people: ``1 record``, ``1,234 records``.
 
     :param one: what is counted, in the singular; a verb may follow: ``record was``.

@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from airflow_provider_zdirect import __version__
+from airflow_provider_zdirect.words import counted
 
 SCRIPTS = ("words.js", "grid.js", "detail.js", "gaps.js", "fill.js", "main.js")
 MOST_GAPS = 500
@@ -68,14 +69,14 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
     if left is not None and not urgent:
         details.append(f"zDirect deletes the first missing data {_in_days(left)}.")
     if lost := counts["lost"]:
-        details.append(f"{_counted(lost, 'gap is', 'gaps are')} lost: zDirect has deleted the data.")
+        details.append(f"{counted(lost, 'gap is', 'gaps are')} lost: zDirect has deleted the data.")
     if empty := counts["uncertain"]:
-        reports = _counted(empty, "empty report is", "empty reports are")
+        reports = counted(empty, "empty report is", "empty reports are")
         details.append(f"{reports} not certain yet: fetched again, they may have records.")
     if rejected:
-        details.append(f"{_counted(rejected, 'record was', 'records were')} rejected.")
+        details.append(f"{counted(rejected, 'record was', 'records were')} rejected.")
     if others := [other["merchant"] or other["merchant_id"] for other in report["others"]]:
-        merchants = _counted(len(others), "merchant that has windows here is", "merchants that have windows here are")
+        merchants = counted(len(others), "merchant that has windows here is", "merchants that have windows here are")
         details.append(f"{merchants} not covered: {', '.join(others)}.")
     if not report["rows"]:
         headline = "Nothing is expected yet: no window has landed here" + (" for these merchants" if others else "")
@@ -83,7 +84,7 @@ def summarise(report: Mapping[str, Any]) -> dict[str, Any]:
         headline = "No gap can be filled any more" if lost else "Everything has landed"
         headline += ", but not every empty report is certain" if empty and not lost else ""
     else:
-        headline = f"{_counted(len(missing), 'gap', 'gaps')}, {_urgency(missing, urgent, left, report['warn_days'])}"
+        headline = f"{counted(len(missing), 'gap')}, {_urgency(missing, urgent, left, report['warn_days'])}"
     tone = "alarm" if lost or any(gap["urgent"] for gap in gaps) else "care" if gaps or rejected else "good"
     return {"headline": headline, "details": details, "tone": tone}
 
@@ -110,12 +111,8 @@ def gaps_by_urgency(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], 
     )
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def _in_days(days: float) -> str:
-    return "within a day" if days < 1 else f"in {_counted(int(days), 'day', 'days')}"
+    return "within a day" if days < 1 else f"in {counted(int(days), 'day')}"
 
 
 def _inside_html(text: str) -> str:

@@ -18,7 +18,7 @@ from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window, moment_in_words
-from airflow_provider_zdirect.words import subject
+from airflow_provider_zdirect.words import counted, subject
 
 FORMAT = 1
 WORST = 5
@@ -88,25 +88,27 @@ class CoverageReport:
             worst = "; ".join(". ".join(filter(None, (gap["words"], gap["command"]))) for gap in urgent[:WORST])
             more = f"; and {len(urgent) - WORST} more" if len(urgent) > WORST else ""
             raise UnfilledGapsError(
-                f"{len(urgent)} gap{'s' * (len(urgent) > 1)} will be unrecoverable within "
-                f"{_number(self.scope.warn / DAY)} days: {worst}{more}.",
+                f"{counted(len(urgent), 'gap')} will be unrecoverable within "
+                f"{counted(_number(self.scope.warn / DAY), 'day')}: {worst}{more}.",
                 remedy=f"Run the command of each gap, or trigger {BACKFILL} with its parameters, and unpause that DAG; "
                 f"{uri} shows all gaps.",
             )
 
     def in_words(self) -> str:
         """For the log, in one line."""
-        counted, counts = len({row.dataset.name for row in self.rows}), self.counts()
+        datasets, merchants = ({getattr(row, of) for row in self.rows} for of in ("dataset", "merchant_id"))
+        counts = self.counts()
         numbers = ", ".join(f"{name} {counts[name]}" for name in (Status.MISSING, Status.UNCERTAIN, Status.LOST))
         return (
-            f"Coverage of {counted} datasets and {len({row.merchant_id for row in self.rows})} merchants, "
-            f"{self.scope.days} days until {moment_in_words(self.scope.now)}: {numbers}; urgent {len(self.urgent())}"
+            f"Coverage of {counted(len(datasets), 'dataset')} and {counted(len(merchants), 'merchant')}, "
+            f"{counted(self.scope.days, 'day')} until {moment_in_words(self.scope.now)}: {numbers}; "
+            f"urgent {len(self.urgent())}"
         )
 
     def counts(self) -> dict[str, int]:
         """The number of stretches of time, by status."""
-        counted = Counter(span.status for row in self.rows for span in row.spans)
-        return {status.value: counted[status] for status in Status}
+        found = Counter(span.status for row in self.rows for span in row.spans)
+        return {status.value: found[status] for status in Status}
 
     def dates(self) -> dict[str, str]:
         """The first covered day, and the first day after the last one."""

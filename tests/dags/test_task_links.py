@@ -64,12 +64,11 @@ class Named:
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
     with own_emulator(seed=7, volume=0.5) as emulator:
         base = tmp_path_factory.mktemp("base")
-        # There are hours without records.
-        hours = (real_time.this_hour() - number * HOUR for number in range(4, 24))
-        one = emulator.merchant_ids[0]
-        start = next(hour for hour in hours if emulator.truth("received_items", one, hour, hour + HOUR))
+        start = real_time.latest_with_records(
+            emulator, "received_items", "returned_items", before=real_time.this_hour() - 3 * HOUR, length=HOUR
+        )
         run_dag = dag_runner(emulator, base, tmp_path_factory.mktemp("dags"))
-        run = run_dag(DAG_ID, start + HOUR, merchants={"shop-de": one})
+        run = run_dag(DAG_ID, start + HOUR, merchants={"shop-de": emulator.merchant_ids[0]})
         assert run.state == "success", run.log[-5000:]
         yield Named(run, base, start, emulator)
 
