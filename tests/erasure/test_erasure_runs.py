@@ -42,12 +42,12 @@ def rows_of_files(world: ErasureWorld) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("every", [pytest.param(5, id="some"), pytest.param(1, id="all", marks=pytest.mark.exhaustive)])
-def test_killed_at_any_change_and_run_again_all_is_erased_and_reported(emulator, tmp_path, monkeypatch, every):
+def test_killed_at_any_change_and_run_again_all_is_erased_and_reported(emulator, tmp_path, monkeypatch, every, sparse):
     filled = ErasureWorld(emulator, tmp_path / "filled")
     filled.fill(few=True)
     filled.request_deletion()
     rows, others = rows_of_files(filled), filled.rows_of_others()
-    for change in itertools.count(1, every):
+    for change in itertools.count(1, every * sparse):
         world = ErasureWorld(emulator, tmp_path / "killed")
         world.orders = filled.orders
         shutil.copytree(filled.root, world.root)
