@@ -1,4 +1,4 @@
-"""The bill of materials names what is installed, and what the package needs. Its tool may have to be installed first."""
+"""The bill of materials names what is installed, and what the package needs. Installs its tool, if need be."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ from rounds import Server, serving  # noqa: E402
 
 from airflow_provider_zdirect.pipeline import validate  # noqa: E402
 
-ITEMS = 100_000
-ROUNDS = 3
+ITEMS = 50_000
+ROUNDS = 2
 
 
 class Item(msgspec.Struct):
