@@ -30,7 +30,7 @@ from rounds import Server, serving  # noqa: E402
 from airflow_provider_zdirect.pipeline import validate  # noqa: E402
 
 ITEMS = 50_000
-ROUNDS = 2
+ROUNDS = 3
 
 
 class Item(msgspec.Struct):
