@@ -63,7 +63,8 @@ class Named:
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
     with own_emulator(seed=7, volume=0.5) as emulator:
         base = tmp_path_factory.mktemp("base")
-        start = real_time.this_hour() - 4 * HOUR
+        before = real_time.this_hour() - 3 * HOUR
+        start = real_time.latest_with_records(emulator, "received_items", before=before, length=HOUR)
         run_dag = dag_runner(emulator, base, tmp_path_factory.mktemp("dags"))
         run = run_dag(DAG_ID, start + HOUR, merchants={"shop-de": emulator.merchant_ids[0]})
         assert run.state == "success", run.log[-5000:]
