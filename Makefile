@@ -16,7 +16,10 @@ FAST_2_11 = $(wildcard tests/hooks tests/plugins tests/sensors tests/triggers te
 EXTRAS = dev,emulator,s3
 UV = .venv/bin/uv
 COMPILE = $(UV) pip compile - pyproject.toml --extra azure --extra dev --extra distributed --extra docs --extra emulator --extra fuzz --extra gcs \
-	--extra openlineage --extra s3 --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+	--extra openlineage --extra s3 --extra sbom --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+# What is compiled is kept: hundreds of processes import the package.
+unexport PYTHONDONTWRITEBYTECODE
 
 FAST = -m "not exhaustive and not certification and not distributed and not browser"
 
@@ -113,9 +116,9 @@ audit: .venv/.ready
 	done; \
 	exit $$failed
 
-sbom: .venv/.ready
+sbom: .venv/.ready .venv-sbom/.ready
 	@mkdir -p build
-	.venv/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
 		--output-file build/sbom.json .venv
 
 # FUZZ_TARGETS="answers stored" fuzzes these only.
@@ -153,7 +156,7 @@ constraints: .venv/.uv
 	echo "apache-airflow==$(AIRFLOW_2_11)" | $(COMPILE) $(UV_FLAGS) -o constraints/airflow-2.11.txt
 
 clean:
-	rm -rf .venv .venv-2.11 .matrix .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-2.11 .venv-sbom .matrix .demo .up .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 .venv/.uv: scripts/find_python.sh
 	@python=$$(sh scripts/find_python.sh 11 14 "$(PYTHON)" python3.13 python3.12 python3.11) || { \
@@ -194,6 +197,14 @@ clean:
 	@$(UV) pip install --quiet --python .venv --constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),fuzz]" \
 	|| .venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints/airflow-3.3.txt --editable ".[$(EXTRAS),fuzz]"
+	@touch $@
+
+# Not in .venv: with its libraries there, every start of Airflow would take one or two seconds more.
+.venv-sbom/.ready: .venv/.uv constraints/airflow-3.3.txt
+	@$(UV) venv --quiet --allow-existing --seed --python .venv/bin/python .venv-sbom
+	@$(UV) pip install --quiet --python .venv-sbom --constraint constraints/airflow-3.3.txt cyclonedx-bom \
+	|| .venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints/airflow-3.3.txt cyclonedx-bom
 	@touch $@
 
 .venv-2.11/.ready: .venv/.uv pyproject.toml constraints/airflow-2.11.txt

@@ -23,6 +23,28 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+MASKERS = (
+    "airflow.utils.log.secrets_masker",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow._shared.secrets_masker.secrets_masker",
+    "airflow.sdk._shared.secrets_masker.secrets_masker",
+)
+"""Where one version of Airflow or another keeps the secrets of a process."""
+
+
+@pytest.fixture(autouse=True)
+def forget_secrets() -> Iterator[None]:
+    """Airflow masks all secrets that a process has seen, with one pattern that it compiles again for each new one.
+
+    A task has a few. The tests would have hundreds, and compile for minutes.
+    """
+    yield
+    for module in filter(None, map(sys.modules.get, MASKERS)):
+        # Not there where an older name is only kept for imports.
+        if masker := vars(module).get("_secrets_masker"):
+            masker().patterns, masker().replacer = set(), None
+
+
 @pytest.fixture
 def refused() -> Iterator[str]:
     """An address on this machine that refuses connections: its port is taken, and nobody listens."""
@@ -66,10 +88,20 @@ S3 = pytest.param("s3", marks=pytest.mark.exhaustive)
 
 
 @pytest.fixture(params=["file", S3])
-def storage(request: pytest.FixtureRequest) -> None:
+def storage(request: pytest.FixtureRequest) -> str:
     """Base paths on the local disk, and in a bucket that the test's folder mirrors."""
     if request.param == "s3":
         use_s3(request)
+    return request.param
+
+
+@pytest.fixture
+def sparse(storage: str) -> int:
+    """Which of the moments, or seeds, of a loop are tried: on a disk all, in a bucket every third.
+
+    There each takes several times as long.
+    """
+    return 3 if storage == "s3" else 1
 
 
 @pytest.fixture(params=["file", "memory", S3])

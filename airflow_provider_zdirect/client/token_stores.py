@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -74,7 +74,7 @@ class TokenStore(Protocol):
 
 
 class TokenCipher:
-    """Seals tokens with a key derived from the client secret (scrypt, about 50 ms, once).
+    """Seals tokens with a key derived from the client secret (scrypt, about 50 ms, once in a process).
 
     Whoever can read the sealed text needs the secret to open it, and with the secret could request a token anyway.
     After a change of the secret, old texts count as absent.
@@ -97,10 +97,15 @@ class TokenCipher:
         except (InvalidToken, *NOT_READABLE):
             return None
 
-    @cached_property
+    @property
     def _fernet(self) -> Fernet:
-        kdf = Scrypt(salt=f"zdirect-token\n{self._client_id}".encode(), length=32, n=2**14, r=8, p=1)
-        return Fernet(base64.urlsafe_b64encode(kdf.derive(self._client_secret.encode())))
+        return _fernet_of(self._client_id, self._client_secret)
+
+
+@lru_cache(maxsize=8)
+def _fernet_of(client_id: str, client_secret: str) -> Fernet:
+    kdf = Scrypt(salt=f"zdirect-token\n{client_id}".encode(), length=32, n=2**14, r=8, p=1)
+    return Fernet(base64.urlsafe_b64encode(kdf.derive(client_secret.encode())))
 
 
 class MemoryTokenStore:

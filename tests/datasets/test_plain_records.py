@@ -264,7 +264,7 @@ def test_columns_and_the_model_say_the_same(batch: tuple[type[Record], list[str]
 
 
 @pytest.mark.exhaustive
-@settings(max_examples=5_000)
+@settings(max_examples=1_500)
 @given(batches)
 def test_columns_and_the_model_say_the_same_of_very_many_records(batch: tuple[type[Record], list[str]]) -> None:
     check(*batch)

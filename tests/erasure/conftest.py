@@ -29,6 +29,6 @@ def world(emulator: EmulatorServer, tmp_path: Path) -> ErasureWorld:
 
 
 @pytest.fixture
-def tmp_path(tmp_path: Path, storage: None) -> Path:
+def tmp_path(tmp_path: Path, storage: str) -> Path:
     """Where every test has its base path."""
     return tmp_path

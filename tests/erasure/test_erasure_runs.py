@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from erasure_world import CUSTOMER, EVERYWHERE, FIRST, NOW, PERSON, SECOND, ErasureWorld
+from exhaustive import exhaustive
 from killing import Killed, before_changes, kill_at
 
 from airflow_provider_zdirect.erasure import proof, tables
@@ -42,12 +43,12 @@ def rows_of_files(world: ErasureWorld) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("every", [pytest.param(5, id="some"), pytest.param(1, id="all", marks=pytest.mark.exhaustive)])
-def test_killed_at_any_change_and_run_again_all_is_erased_and_reported(emulator, tmp_path, monkeypatch, every):
+def test_killed_at_any_change_and_run_again_all_is_erased_and_reported(emulator, tmp_path, monkeypatch, every, sparse):
     filled = ErasureWorld(emulator, tmp_path / "filled")
     filled.fill(few=True)
     filled.request_deletion()
     rows, others = rows_of_files(filled), filled.rows_of_others()
-    for change in itertools.count(1, every):
+    for change in itertools.count(1, every * sparse):
         world = ErasureWorld(emulator, tmp_path / "killed")
         world.orders = filled.orders
         shutil.copytree(filled.root, world.root)
@@ -175,8 +176,13 @@ def test_an_erasure_that_comes_while_an_extraction_publishes_leaves_nothing(worl
     world.is_erased()
 
 
-@pytest.mark.parametrize("name", ["orders", "orders_current"])
-@pytest.mark.parametrize("change", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    exhaustive(
+        [("orders", 1), ("orders_current", 2), ("orders", 3), ("orders", 2), *(("orders_current", n) for n in (1, 3))],
+        3,
+    ),
+)
 def test_an_erasure_that_comes_while_a_date_is_compacted_leaves_nothing(world, monkeypatch, name, change):
     """Before the compacted file is written, which has the personal data, or before one of the others is deleted."""
     table = next(each for each in order_tables() if each.name == name)

@@ -40,7 +40,7 @@ def test_stored_files_that_are_as_they_should_be_are_no_errors() -> None:
     assert len({path.name[:2] for path in sound}) == len(STORED)
 
 
-@pytest.mark.parametrize("number", [300, pytest.param(5_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("number", [100, pytest.param(2_000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("target", TARGETS)
 def test_changed_seeds(target: str, number: int) -> None:
     @seed(number)

@@ -292,9 +292,9 @@ class Distant(Transport):
 
 def test_a_long_extraction_of_orders_uses_its_rate_limit_and_never_exceeds_it(tmp_path: Path) -> None:
     day = Window(NOON - timedelta(days=1), NOON)
-    with EmulatorServer(now=NOON + timedelta(hours=1), order_days=0, orders_page_limit=50) as emulator:
+    with EmulatorServer(now=NOON + timedelta(hours=1), order_days=0, orders_page_limit=20) as emulator:
         runs, clock = Extraction(emulator, tmp_path), EmulatedTime(emulator)
-        orders = emulator.add_orders(runs.merchant_id, 2600, start=day.start, step_seconds=30, items=1, lines=1)
+        orders = emulator.add_orders(runs.merchant_id, 1040, start=day.start, step_seconds=80, items=1, lines=1)
 
         async def run() -> None:
             limiter = MemoryRateLimiter(clock)

@@ -16,6 +16,7 @@ from pathlib import Path
 import far_extraction
 import pyarrow.parquet as pq
 import pytest
+from exhaustive import exhaustive
 from full_disk import Disk
 from state_extraction import StateExtraction
 
@@ -138,7 +139,7 @@ def test_full_from_any_write_on_nothing_is_incomplete_and_the_next_run_with_room
         (errno.EIO, StorageUnavailableError, "cannot be used at the moment: Input/output error"),
     ],
 )
-@pytest.mark.parametrize("room", [0, 2, 15, 25])
+@pytest.mark.parametrize("room", exhaustive([2, 25, 0, 15], representatives=2))
 def test_other_failures_of_the_disk_of_the_base_path_are_errors_too(
     runs: StateExtraction, temporary: Path, number: int, kind: type[ZDirectError], says: str, room: int
 ) -> None:

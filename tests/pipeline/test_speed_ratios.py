@@ -29,7 +29,7 @@ from rounds import Server, serving  # noqa: E402
 
 from airflow_provider_zdirect.pipeline import validate  # noqa: E402
 
-ITEMS = 100_000
+ITEMS = 50_000
 ROUNDS = 3
 
 

@@ -30,7 +30,7 @@ DAY = MIDNIGHT.date()
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path, storage: None) -> Warehouse:
+def warehouse(tmp_path: Path, storage: str) -> Warehouse:
     return Warehouse(tmp_path)
 
 

@@ -217,7 +217,7 @@ def test_many_runs_of_a_day_at_once_end_with_the_latest_and_with_what_each_chang
 
 
 def test_a_day_with_many_rows_that_all_changed_is_replaced_in_little_memory(store: ObjectStore) -> None:
-    count = 10_000
+    count = 5_000
     for minute in (1, 2):
         rows: list[dict[str, object]] = [{"quantity": minute, "ean": f"{number:013}"} for number in range(count)]
         staged = stage_rows(store, str(minute), *rows)

@@ -29,7 +29,7 @@ from airflow_provider_zdirect.windows import Window
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path, storage: None) -> Warehouse:
+def warehouse(tmp_path: Path, storage: str) -> Warehouse:
     return Warehouse(tmp_path)
 
 

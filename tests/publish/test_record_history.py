@@ -449,7 +449,7 @@ def test_an_observation_is_said_to_be_held_by_the_file_in_which_nothing_is_later
 
 
 @pytest.fixture
-def tmp_path(tmp_path: Path, storage: None) -> Iterator[Path]:
+def tmp_path(tmp_path: Path, storage: str) -> Iterator[Path]:
     """Where a test has its base path; nothing is left in staging."""
     yield tmp_path
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "_staging" in path.parts]

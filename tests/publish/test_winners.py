@@ -72,7 +72,7 @@ def test_the_winner_of_every_record_and_the_outdated_files(rows: list[Row], reco
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path, storage: None) -> Warehouse:
+def warehouse(tmp_path: Path, storage: str) -> Warehouse:
     return Warehouse(tmp_path)
 
 

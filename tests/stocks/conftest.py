@@ -16,6 +16,6 @@ def emulator() -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture
-def world(emulator: EmulatorServer, tmp_path: Path, storage: None) -> StockWorld:
+def world(emulator: EmulatorServer, tmp_path: Path, storage: str) -> StockWorld:
     emulator.reset()
     return StockWorld(emulator, tmp_path / "zdirect")

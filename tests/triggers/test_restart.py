@@ -81,13 +81,13 @@ def set_options(airflow, **options):
 def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow, statsd):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)
-    due = real_time.now().replace(microsecond=0) + timedelta(seconds=45)
+    airflow.wait_for("the DAG", lambda: not airflow.api("/dags/waits")["is_paused"])
+    due = real_time.now().replace(microsecond=0) + timedelta(seconds=30)
     conf = {
         "merchant_id": merchant_id,
         "report_date": (due.date() - timedelta(days=1)).isoformat(),
         "not_before": due.strftime("%H:%M:%S"),
     }
-    airflow.wait_for("the DAG", lambda: not airflow.api("/dags/waits")["is_paused"])
     run = airflow.api("/dags/waits/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
 
     def task():
