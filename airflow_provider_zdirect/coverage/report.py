@@ -96,7 +96,7 @@ class CoverageReport:
 
     def in_words(self) -> str:
         """For the log, in one line."""
-        datasets, merchants = ({getattr(row, of) for row in self.rows} for of in ("dataset", "merchant_id"))
+        datasets, merchants = {row.dataset.name for row in self.rows}, {row.merchant_id for row in self.rows}
         counts = self.counts()
         numbers = ", ".join(f"{name} {counts[name]}" for name in (Status.MISSING, Status.UNCERTAIN, Status.LOST))
         return (

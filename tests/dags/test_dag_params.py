@@ -34,7 +34,7 @@ def test_the_days_tile_the_window_and_cross_no_midnight(start, length):
 
 
 def test_more_tasks_than_airflow_maps_over_are_refused_before_they_fail():
-    with pytest.raises(ZDirectConfigurationError, match="makes 1200 tasks"):
+    with pytest.raises(ZDirectConfigurationError, match="makes 1,200 tasks"):
         days_by_merchant(Window(START, START + timedelta(days=399, hours=14)), ["a", "b", "c"])
 
 
