@@ -95,6 +95,7 @@ def load(run, session):
         session.flush()
         ti._run_raw_task(test_mode=False, session=session)
     else:
+        run.state, run.start_date = "running", run.queued_at
         session.commit()
         ti.task = task
         _run_task(ti=ti, **({"task": task} if "task" in signature(_run_task).parameters else {}))
