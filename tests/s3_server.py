@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 CREDENTIALS = {"key": "testing", "secret": "testing-secret"}
 READER = {"key": "reader", "secret": "reader-secret"}
@@ -28,8 +29,9 @@ def s3_server(data: Path) -> Iterator[str]:
     for _ in range(3):
         ports = _free_ports(2 * len(PARTS))
         with _started(data, ports) as process:
-            address = f"http://127.0.0.1:{ports[PARTS.index('s3')]}"
-            if _answers(address, process):
+            port = ports[PARTS.index("s3")]
+            address = f"http://127.0.0.1:{port}"
+            if _answers(address, port, process):
                 yield address
                 return
     raise RuntimeError(f"The S3 server does not start: {(data / 'log').read_text()[-2000:]}")
@@ -76,7 +78,8 @@ def _started(data: Path, ports: list[int]) -> Iterator[subprocess.Popen[bytes]]:
                 path.unlink(missing_ok=True)
 
 
-def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
+def _answers(address: str, port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it is this process that does: another test process may have taken the port meanwhile."""
     deadline = time.monotonic() + SECONDS_TO_START
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -84,7 +87,7 @@ def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
         except httpx.TransportError:
             time.sleep(0.05)
         else:
-            return True
+            return any(own.laddr.port == port for own in psutil.Process(process.pid).net_connections("tcp"))
     return False
 
 
