@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
+from itertools import chain
 from pathlib import Path
+from pkgutil import iter_modules
 from threading import Thread
 from typing import Any
 
 import jsonschema
+import msgspec
+from openlineage.client import generated
 from referencing import Registry, Resource
 
-SCHEMAS = [json.loads(path.read_text()) for path in (Path(__file__).parent / "openlineage_schema").glob("*.json")]
+SPEC = os.environ.get("OPENLINEAGE_SPEC", "")
 
 
 @contextmanager
@@ -42,19 +49,36 @@ def lineage_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def check_event(event: dict[str, Any]) -> None:
-    """Raise ValidationError if an event or one of its facets is not as its published schema says."""
-    registry = Registry().with_resources([(schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS])
+    """Raise an error if an event or one of its facets is not as OpenLineage publishes it.
 
-    def check(instance: Any, url: str) -> None:
-        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-        jsonschema.Draft202012Validator({"$ref": url}, registry=registry, format_checker=checker).validate(instance)
-
-    check(event, event["schemaURL"])
+    As the classes say that its client generates from the published schemas; as these themselves say, too, if
+    ``OPENLINEAGE_SPEC`` names a folder that has them (``spec`` of its repository).
+    """
     kinds = ("facets", "inputFacets", "outputFacets")
     of_datasets = [dataset.get(kind, {}) for dataset in (*event["inputs"], *event["outputs"]) for kind in kinds]
-    for facets in (event["run"]["facets"], event["job"]["facets"], *of_datasets):
-        for facet in facets.values():
-            check(facet, facet["_schemaURL"])
+    facets = [each.values() for each in (event["run"]["facets"], event["job"]["facets"], *of_datasets)]
+    for instance, url in ((event, event["schemaURL"]), *((facet, facet["_schemaURL"]) for facet in chain(*facets))):
+        msgspec.convert(instance, _classes()[url])
+        if SPEC:
+            _check_schema(instance, url)
+
+
+@cache
+def _classes() -> dict[str, type]:
+    """The classes of OpenLineage's client, by the addresses of their schemas."""
+    modules = [import_module(f"{generated.__name__}.{each.name}") for each in iter_modules(generated.__path__)]
+    return {
+        each._get_schema(): each for module in modules for each in vars(module).values() if hasattr(each, "_get_schema")
+    }
+
+
+def _check_schema(instance: Any, url: str) -> None:
+    schemas = [json.loads(path.read_text()) for path in Path(SPEC).rglob("*.json")]
+    registry = Registry().with_resources(
+        [(schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema]
+    )
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator({"$ref": url}, registry=registry, format_checker=checker).validate(instance)
 
 
 class StatsdServer:

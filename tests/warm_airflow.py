@@ -89,3 +89,7 @@ def _run(
     os.environ.update(environment)
     warm_airflow_imports.configure()
     target(*arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Old versions of the OpenLineage provider leave a pool of processes, for which this one would wait forever.
+    os._exit(0)

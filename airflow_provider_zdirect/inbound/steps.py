@@ -296,9 +296,8 @@ class _Run:
         if self._rank >= step.locked_from:
             if items is not None and not await self._agrees(kind):
                 raise ConflictError(
-                    f"{self.what} is in state {state}, and its items {kind} are others than the "
-                    f"{counted(sum(items.values()), 'piece')} of {counted(len(items), 'EAN')} that were asked for; "
-                    "they are locked.",
+                    f"{self.what} is in state {state}, and its {kind} items differ from the requested "
+                    f"{counted(sum(items.values()), 'piece')} of {counted(len(items), 'EAN')}; they are locked.",
                     remedy="Check the items; what is missing needs another notice.",
                 )
             return True

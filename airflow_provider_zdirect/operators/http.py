@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from airflow.providers.http.operators.http import HttpOperator
@@ -11,8 +10,6 @@ from airflow.providers.http.operators.http import HttpOperator
 from airflow_provider_zdirect.hooks.http import ZDirectHttpHook, check_auth_type
 from airflow_provider_zdirect.operators.retry import fail_fast
 from airflow_provider_zdirect.triggers.http import ZDirectHttpTrigger
-
-_HTTP_PROVIDER = tuple(int(part) for part in version("apache-airflow-providers-http").split(".")[:2])
 
 
 def http_hook(task: Any) -> ZDirectHttpHook:
@@ -40,8 +37,8 @@ class ZDirectHttpOperator(HttpOperator):
     def __init__(self, *, http_conn_id: str = "zdirect_default", auth_type: Any = None, **kwargs: Any) -> None:
         check_auth_type(auth_type)
         super().__init__(http_conn_id=http_conn_id, **kwargs)
-        # Before its version 6.1 the HTTP provider returns only the last page of a task that is deferred.
-        if self.pagination_function and _HTTP_PROVIDER < (6, 1):
+        # A deferred task of the HTTP provider loses all pages but the last, or fails: they cannot be stored with it.
+        if self.pagination_function:
             self.deferrable = False
 
     @property

@@ -64,8 +64,8 @@ class AnswerCheck:
             if others.num_rows:
                 asked = f"{name}={min(values)}" if len(values) == 1 else f"{len(values)} values of {name}"
                 self._refuse(
-                    f"asked for {asked}, and {others.num_rows} of {counted(table.num_rows, 'record')} came with "
-                    f"another, for example {others.column(name)[0]}. zDirect did not apply the filter",
+                    f"asked for {asked}, and {others.num_rows} of {counted(table.num_rows, 'record')} have "
+                    f"another value, for example {others.column(name)[0]}. zDirect did not apply the filter",
                     f"The parameter may have another name: see docs/assumptions.md. {TRY_AGAIN}",
                 )
 
@@ -83,7 +83,7 @@ class AnswerCheck:
         if outside.num_rows and expected.certain and not accepts:
             example = next(value for name in expected.fields if (value := outside.column(name)[0]).is_valid)
             self._refuse(
-                f"{outside.num_rows} of {counted(table.num_rows, 'record')} came from outside of the requested "
+                f"{outside.num_rows} of {counted(table.num_rows, 'record')} lie outside the requested "
                 f"{asked}, for example one of {example}. zDirect did not apply the time filter",
                 REMEDY,
             )

@@ -37,7 +37,7 @@ async def live_channels(client: ZDirectClient, merchant_id: str) -> tuple[str, .
     live = sorted({each.sales_channel_id for each in found if (unknown if each.live is None else each.live)})
     if not live:
         raise ZDirectConfigurationError(
-            f"Merchant {merchant} has {len(found)} sales channels, and none of them is live. Nothing was sent.",
+            f"Merchant {merchant} has {counted(len(found), 'sales channel')}, none of them live. Nothing was sent.",
             remedy="Look in the zDirect portal; or give sales_channel_ids.",
         )
     return tuple(live)

@@ -33,7 +33,7 @@ REFERENCES = [
     Reference(
         "process/killed-on-s3",
         "A run that is broken off between two requests to S3 has published nothing wrong, and the next completes it.",
-        ("tests/s3/test_kills_on_s3.py::test_killed_between_any_two_requests_and_run_again",),
+        ("tests/s3/test_kills_on_s3.py::test_killed_between_requests_and_run_again",),
     ),
     Reference(
         "process/triggerer-restart",

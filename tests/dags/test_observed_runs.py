@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 from listeners import StatsdServer, check_event, lineage_server
 
 HOUR = timedelta(hours=1)
@@ -33,6 +35,8 @@ def test_a_run_tells_openlineage_and_statsd_what_it_has_done(run_dag, hour, emul
     assert found.keys() == wanted | {("START", "received_items"), ("FAIL", "received_items")}
     for event in found.values():
         check_event(event)
+    with pytest.raises(msgspec.ValidationError, match="`name`"):
+        check_event({**event, "job": {"namespace": "default", "facets": {}}})
     for (_, task), event in found.items():
         if task != "merchants":
             assert names(event["inputs"]) == [(f"zdirect://{emulator.url.partition('://')[2]}", f"{merchant}/{task}")]

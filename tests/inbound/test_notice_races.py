@@ -71,7 +71,7 @@ def test_other_items_that_somebody_else_posted_and_confirmed_are_a_conflict(
         colleague.announce({"4006381333931": 99}, sets)
         colleague.post(confirmations, {})
 
-    said = rf"its items {there} are others than the \d pieces of \d EANs? that were asked for; they are locked"
+    said = rf"its {there} items differ from the requested \d pieces of \d EANs?; they are locked"
     with pytest.raises(ConflictError, match=said):
         world.run(world.plan(operations), Meeting(replace_and_confirm, confirmations))
     assert world.only()[there] == {"4006381333931": 99}

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_zdirect import assets
 from airflow_provider_zdirect.airflow_sdk import DAG, Asset
-from airflow_provider_zdirect.assets import daily_asset, dataset_asset, place_of, triggering_changes
+from airflow_provider_zdirect.assets import alias_extra, daily_asset, dataset_asset, place_of, triggering_changes
 from airflow_provider_zdirect.operators.extract import ZDirectExtractOperator
 
 START = datetime(2026, 11, 28, tzinfo=UTC)
@@ -54,6 +55,17 @@ def test_a_place_has_one_name_without_connection_and_secret(given, same):
 def test_the_daily_asset_is_that_of_a_base_path():
     asset = daily_asset("intra_community_movements", "s3://bucket/zdirect/")
     assert asset.uri == "zdirect://intra_community_movements/daily/s3://bucket/zdirect"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_goes_through_an_alias_is_restored_where_airflow_hashes_it(monkeypatch, is_new):
+    monkeypatch.setattr(assets, "AIRFLOW_V_3_2_PLUS", is_new)
+    whole = {"merchant_id": A, "records": 2, "storage": None, "files": ["a", "b"], "order_items": {"records": 3}}
+    sent = alias_extra(whole)
+    assert is_new or hash(frozenset(sent.items()))
+    plain = SimpleNamespace(timestamp=START, extra=whole)
+    aliased = SimpleNamespace(timestamp=START, extra=sent)
+    assert triggering_changes({"triggering_asset_events": {"of_place": [aliased], "everywhere": [plain]}}) == [whole]
 
 
 @pytest.mark.parametrize("name", ["triggering_asset_events", "triggering_dataset_events"])

@@ -385,7 +385,7 @@ def test_movements_from_after_their_report_are_refused(runs: Extraction) -> None
         group = {"transaction_date": (DAYS[3] + timedelta(days=days)).isoformat(), "movements": [row]}
         runs.fault(PAGINATED, {"status": 200, "body": {"items": [group]}})
         if refused:
-            with pytest.raises(FilterIgnoredError, match="1 of 1 record came from outside of the requested 2026-11-04"):
+            with pytest.raises(FilterIgnoredError, match="1 of 1 record lie outside the requested 2026-11-04"):
                 runs.run(ICM, DAY)
         else:
             assert runs.run(ICM, DAY).manifest.records == 1
@@ -404,7 +404,7 @@ def test_a_report_with_rows_of_another_date_is_refused(runs: Extraction) -> None
     (row, *_) = runs.emulator.truth(CROSS_BORDER, runs.merchant_id, DAY.start - timedelta(days=1), DAY.start)
     body = {"merchant_id": runs.merchant_id, "items": [row]}
     runs.fault("cross-border", {"status": 200, "body": body})
-    with pytest.raises(FilterIgnoredError, match="1 of 1 record came from outside of the requested 2026-11-04"):
+    with pytest.raises(FilterIgnoredError, match="1 of 1 record lie outside the requested 2026-11-04"):
         runs.run(CROSS_BORDER, DAY)
     assert not runs.paths(CROSS_BORDER)
 

@@ -40,7 +40,7 @@ class DeadlyS3(s3fs.S3FileSystem):
 # Before each request: every second one of one dataset, and the others of the other.
 @pytest.mark.parametrize(("dataset", "moved"), [("received_items", 0), ("returned_items", 1)])
 @pytest.mark.parametrize("every", exhaustive([29, 2]))
-def test_killed_between_any_two_requests_and_run_again(
+def test_killed_between_requests_and_run_again(
     runs: S3Extraction, plain: Callable[..., s3fs.S3FileSystem], small_pages: None, dataset: str, moved: int, every: int
 ) -> None:
     window = whole(HOURS[:3])

@@ -68,7 +68,7 @@ def test_no_live_sales_channel_is_an_error_before_anything_is_sent(world: StockW
     for channel in world.channels:
         world.emulator.change_reference("sales_channels", channel, {"live": False})
     world.write("stock.csv", rows(1))
-    with pytest.raises(ZDirectConfigurationError, match="none of them is live"):
+    with pytest.raises(ZDirectConfigurationError, match="none of them live"):
         world.run(world.job(sales_channel_ids=()))
     assert not world.posts()
 

@@ -82,7 +82,7 @@ def test_a_waiting_sensor_survives_the_death_of_its_triggerer(airflow, statsd):
     set_options(airflow, empty_reports=1.0, report_time="00:00")
     merchant_id = catalog.merchant_id(Settings().seed, 0)
     airflow.wait_for("the DAG", lambda: not airflow.api("/dags/waits")["is_paused"])
-    due = real_time.now().replace(microsecond=0) + timedelta(seconds=30)
+    due = real_time.now().replace(microsecond=0) + timedelta(seconds=60)
     conf = {
         "merchant_id": merchant_id,
         "report_date": (due.date() - timedelta(days=1)).isoformat(),
