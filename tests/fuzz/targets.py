@@ -444,7 +444,7 @@ def _intrastat_manifest(place: Place, content: bytes) -> None:
 def _change_names(place: Place, content: bytes) -> None:
     """Below the folder of all changes, one a line."""
     layout = place.layout("liquidated_items")
-    for name in content.decode(errors="ignore").split("\n")[:20]:
+    for name in filter(None, content.decode(errors="ignore").split("\n")[:20]):
         place.store.write(f"{layout.changes_of_all}/{name}", b"")
     published_changes(place.store, layout, {DAY.start.date()})
 
