@@ -58,7 +58,7 @@ class EarlierFetch(Fetch):
 
 
 class WindowManifest(Fetch):
-    """What coverage needs of a manifest. Those of older versions have no ``covered_by``."""
+    """What a manifest says about what has landed. Those of older versions have no ``covered_by``."""
 
     environment: str
     window: Span
