@@ -12,14 +12,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from airflow_provider_zdirect.coverage.index import DayFacts, FetchFacts, WindowFacts, read_index, write_index
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
-from airflow_provider_zdirect.pipeline.cover import Fetch, WindowManifest
+from airflow_provider_zdirect.publish.landed import Fetch, WindowManifest
 from airflow_provider_zdirect.storage.damaged import naming_damaged
 from airflow_provider_zdirect.storage.layout import Layout, named_window, windows_folder
 from airflow_provider_zdirect.storage.object_store import ObjectStore
@@ -43,29 +43,31 @@ _NAME = re.compile(
 class Facts:
     """What is known about a dataset of a merchant.
 
-    :param windows: those with a manifest that touch the requested span.
-    :param started: those that were announced, touch it, and have no manifest.
+    :param windows: those with a manifest, in the covered days or up to a day before or after.
+    :param started: likewise those that were announced, and have no manifest.
     :param first: the start of the earliest window of all; None: there is no window.
-    :param touches_span: whether any window touches the span, with a manifest or without.
+    :param is_covered: whether any window is in the covered days, with a manifest or without.
     """
 
     windows: tuple[WindowFacts, ...] = ()
     started: tuple[Window, ...] = ()
     first: datetime | None = None
-    touches_span: bool = False
+    is_covered: bool = False
 
 
 def read_facts(
-    store: ObjectStore, dataset: str, merchants: Collection[str], span: Window, *, keeps_index: bool = True
+    store: ObjectStore, dataset: str, merchants: Collection[str], covered: Window, *, keeps_index: bool = True
 ) -> dict[str, Facts]:
     """What is known about a dataset, by merchant; merchants without any window are left out.
 
     A damaged manifest proves nothing: the log names it, and its window counts as missing.
 
     :param merchants: whose manifests are read; for other merchants, ``windows`` stays empty.
-    :param span: only manifests of windows that touch it are read.
+    :param covered: the covered days, in UTC; only manifests of windows near them are read.
     :param keeps_index: whether to write the index, if something has changed.
     """
+    # Days of other time zones begin up to 14 hours earlier or later.
+    span = Window(covered.start - timedelta(days=1), covered.end + timedelta(days=1))
     # Listed before the manifests, so that a run that ends in between has one.
     announced = _by_merchant(dict.fromkeys(store.files_below(windows_folder("windows", dataset)), ""))
     manifests = _by_merchant(store.versions_below(windows_folder("manifests", dataset)))
@@ -77,7 +79,8 @@ def read_facts(
             windows = _read_windows(store, Layout(dataset, merchant_id), landed, span, keeps_index)
         started = _windows(_near(begun.keys() - landed.keys(), span))
         known = [*landed, *begun]
-        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first(known), any(_near(known, span)))
+        is_covered = any(window.intersects(covered) for window in _windows(_near(known, covered)))
+        found[merchant_id] = Facts(windows, tuple(sorted(started)), _first(known), is_covered)
     return found
 
 
@@ -104,9 +107,8 @@ def _near(labels: Iterable[str], span: Window) -> Iterator[str]:
             yield label
 
 
-def _windows(labels: Iterable[str]) -> list[Window]:
-    windows = (named_window(label, ending="") for label in labels)
-    return [window for window in windows if window]
+def _windows(labels: Iterable[str]) -> Iterator[Window]:
+    return filter(None, (named_window(label, ending="") for label in labels))
 
 
 def _first(labels: Collection[str]) -> datetime | None:

@@ -17,7 +17,7 @@ from airflow_provider_zdirect.coverage.rows import BACKFILL, DAY, Gap, Row, Scop
 from airflow_provider_zdirect.datasets.table import WITH_WINDOWS
 from airflow_provider_zdirect.exceptions import UnfilledGapsError
 from airflow_provider_zdirect.storage.object_store import ObjectStore
-from airflow_provider_zdirect.windows import Window, moment_in_words
+from airflow_provider_zdirect.windows import moment_in_words
 from airflow_provider_zdirect.words import counted, subject
 
 FORMAT = 1
@@ -177,13 +177,11 @@ def measure_coverage(
     """
     rows: list[Row] = []
     others: set[str] = set()
-    shown = scope.window("UTC")
-    # Days of other time zones begin up to 14 hours earlier or later.
-    span = Window(shown.start - DAY, shown.end + DAY)
+    covered = scope.window("UTC")
     for name in datasets or WITH_WINDOWS:
         dataset = WITH_WINDOWS[name]
-        found = read_facts(store, name, merchants.keys(), span, keeps_index=keeps_index)
-        others |= {merchant_id for merchant_id in found.keys() - merchants.keys() if found[merchant_id].touches_span}
+        found = read_facts(store, name, merchants.keys(), covered, keeps_index=keeps_index)
+        others |= {merchant_id for merchant_id in found.keys() - merchants.keys() if found[merchant_id].is_covered}
         facts = {merchant_id: found[merchant_id] for merchant_id in merchants if merchant_id in found}
         if not facts and not datasets:
             continue

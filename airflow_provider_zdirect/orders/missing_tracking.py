@@ -30,13 +30,13 @@ from airflow_provider_zdirect.exceptions import (
 )
 from airflow_provider_zdirect.orders.few_at_once import for_each
 from airflow_provider_zdirect.orders.order_calls import OrderCalls
-from airflow_provider_zdirect.orders.order_state import APPROVED, ZALANDO_FULFILLED, OrderState
+from airflow_provider_zdirect.orders.order_state import APPROVED, PARTNER_FULFILLED, OrderState
 from airflow_provider_zdirect.orders.row_parts import EXPORT, RETURN_TRACKING, TRACKING
+from airflow_provider_zdirect.publish.landed import landed_windows
 from airflow_provider_zdirect.publish.latest import LatestTable
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
-from airflow_provider_zdirect.storage.damaged import Instant, naming_damaged
-from airflow_provider_zdirect.storage.layout import named_window
+from airflow_provider_zdirect.storage.damaged import Instant
 
 log = logging.getLogger(__name__)
 
@@ -255,30 +255,25 @@ async def check_tracking(check: TrackingCheck, client: ZDirectClient, clock: Clo
 
 
 def known_until(place: Place, now: datetime, max_age: timedelta) -> datetime:
-    """The end of the last window of orders that is complete, the partner's orders among them.
+    """Until when all orders have landed that the partner fulfils.
 
     :raises ZDirectConfigurationError: if orders were never extracted to this base path.
     :raises ZDirectDataError: if that is longer ago than ``max_age``.
     """
-    paths = place.store.files_below(f"_manifests/{place.layout('orders').merchant}")
-    ends = {path: window.end for path in paths if (window := named_window(path, ".json"))}
-    for path in sorted(ends, key=ends.__getitem__, reverse=True):
-        manifest = place.store.read_json(path) or {}
-        with naming_damaged(place.store.full(path)):
-            if (manifest.get("filters") or {}).get("order_type") == ZALANDO_FULFILLED:
-                continue
-        if now - ends[path] > max_age:
-            raise ZDirectDataError(
-                f"The orders of merchant {place.merchant} are known until {ends[path].isoformat()} only, more than "
-                f"{max_age} ago, so orders without tracking numbers would be missed.",
-                remedy="Run zdirect_orders up to now, or raise max_orders_age.",
-            )
-        return ends[path]
-    raise ZDirectConfigurationError(
-        f"Orders of merchant {place.merchant} that the partner fulfils were never extracted to {place.uri}, so it "
-        "is unknown which of them have no tracking numbers.",
-        remedy="Let the DAG zdirect_orders (dataset orders) write to the same base_path.",
-    )
+    last = next(landed_windows(place, "orders", {"order_type": PARTNER_FULFILLED}), None)
+    if last is None:
+        raise ZDirectConfigurationError(
+            f"Orders of merchant {place.merchant} that the partner fulfils were never extracted to {place.uri}, or not "
+            "all of them, so it is unknown which of them have no tracking numbers.",
+            remedy="Let the DAG zdirect_orders (dataset orders) write these orders to the same base_path.",
+        )
+    if now - last.end > max_age:
+        raise ZDirectDataError(
+            f"The orders of merchant {place.merchant} are known until {last.end.isoformat()} only, more than "
+            f"{max_age} ago, so orders without tracking numbers would be missed.",
+            remedy="Run zdirect_orders up to now, or raise max_orders_age.",
+        )
+    return last.end
 
 
 def overdue_orders(check: TrackingCheck, now: datetime) -> list[OverdueOrder]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_zdirect.erasure.ledger import as_order_id, as_text, as_time
 
-ZALANDO_FULFILLED = "ZalandoFulfilled"
+PARTNER_FULFILLED, ZALANDO_FULFILLED = "PartnerFulfilled", "ZalandoFulfilled"
 INITIAL, APPROVED = "initial", "approved"
 _CODES = ("tracking_number", "return_tracking_number")
 

@@ -9,75 +9,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
+from airflow_provider_zdirect.publish.landed import Fetch, WindowManifest
 from airflow_provider_zdirect.storage.object_store import ObjectStore
 from airflow_provider_zdirect.windows import Window
 
 log = logging.getLogger(__name__)
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class Span(msgspec.Struct, rename={"start": "from", "end": "to"}):
-    """A window in a manifest."""
-
-    start: Instant
-    end: Instant
-
-    @property
-    def window(self) -> Window:
-        """:raises WindowError: if it is zero-width or inverted."""
-        return Window(self.start, self.end)
-
-
-class Change(msgspec.Struct):
-    """A publication of a date."""
-
-    date: date
-
-
-class Fetch(msgspec.Struct, kw_only=True):
-    """What a manifest says about its fetch, and later manifests of the window repeat."""
-
-    finished_at: Instant
-    rejected: int
-    rejected_file: str | None
-    days: dict[date, Instant] = {}
-    empty_because: dict[date, str | None] = {}
-    changes: list[Change] = []
-
-
-class EarlierFetch(Fetch):
-    """What a manifest repeats from an earlier one."""
-
-    covered: Span
-
-
-class WindowManifest(Fetch):
-    """What coverage needs of a manifest. Those of older versions have no ``covered_by``."""
-
-    environment: str
-    window: Span
-    clipped: Span | None = None
-    filters: dict[str, str] = {}
-    covered_by: list[EarlierFetch] = []
-    personal_data: str = "none"
-
-    def fetches(self) -> list[tuple[Window, Fetch]]:
-        """What was fetched completely: by earlier runs, and last by this one, unless it had filters.
-
-        :raises WindowError: if a window is zero-width or inverted.
-        """
-        found: list[tuple[Window, Fetch]] = [(each.covered.window, each) for each in self.covered_by]
-        if not self.filters:
-            start = self.clipped.end if self.clipped else self.window.start
-            found.append((Window(start, self.window.end), self))
-        return found
 
 
 @dataclass(frozen=True)
@@ -86,11 +27,6 @@ class Cover:
 
     covered: Window | None
     covered_by: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def has_rejected(self) -> bool:
-        """Whether an earlier run has rejected records that may still be missing."""
-        return any(fetch["rejected"] for fetch in self.covered_by)
 
 
 def with_earlier(own: Window | None, store: ObjectStore, path: str, environment: str) -> Cover:

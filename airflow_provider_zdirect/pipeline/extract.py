@@ -157,8 +157,8 @@ def _publish(run: Run, known: KnownState | None) -> ExtractResult:
         from airflow_provider_zdirect.pipeline.publish import publish
 
         result = publish(run, known)
-    if not run.progress.total("rejected") and not run.cover(run.dataset.name).has_rejected:
-        # An earlier run may have written some there, which this one has replaced.
+    if run.is_complete and not run.progress.total("rejected"):
+        # Those of earlier runs: this one has fetched the records again, and they are valid now.
         run.store.delete(run.rejected_path)
     run.checkpoint.discard()
     remove_abandoned(run.store, run.layout)

@@ -41,10 +41,11 @@ def publish(run: Run, known: KnownState | None) -> ExtractResult:
 
 
 def _publish_rejected(run: Run) -> str | None:
-    """Write the invalid records beside the data; the path, or None if there are none. They replace those of an earlier
-    run, or follow them, if the manifest will still name these.
+    """Write the invalid records beside the data; the path, or None if there are none.
 
-    :raises RejectedRecordsError: if there are more than are tolerated; they are written all the same.
+    A complete run replaces those of earlier runs, because it has fetched these records again; any other adds its own.
+
+    :raises RejectedRecordsError: if there are more than ``max_rejected``; they are written nevertheless.
     """
     requests, path, lines = run.progress.requests.values(), run.rejected_path, b""
     count, most = run.progress.total("rejected"), run.job.max_rejected
@@ -53,11 +54,9 @@ def _publish_rejected(run: Run) -> str | None:
     for staged in (staged for request in requests for staged in request.rejected_staged):
         with run.store.open(staged) as file:
             lines += file.read()
-    earlier = run.cover(run.dataset.name).has_rejected and run.store.read(path)
-    if not earlier:
-        run.store.write(path, lines)
-    elif lines not in earlier:
-        # They are there if this is a retry. Gzip files, one after the other, are a gzip file again.
+    earlier = b"" if run.is_complete else run.store.read(path) or b""
+    # A retry finds its own there. Gzip files, one after the other, are a gzip file again.
+    if lines not in earlier:
         run.store.write(path, earlier + lines)
     if count > most:
         run.checkpoint.discard()

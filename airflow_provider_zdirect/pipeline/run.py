@@ -86,6 +86,11 @@ class Run:
         return moment(self.snapshot_time or self.answered_at())
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it fetches all records of the window that was asked for: no filters, and nothing is clipped."""
+        return not self.job.filters and self.window == self.job.window
+
+    @property
     def rejected_path(self) -> str:
         """Where the invalid records are written. Of a state by the time of the answer: that of a snapshot may have
         others already, which its manifest names."""
@@ -129,8 +134,8 @@ class Run:
         if self.job.window is None or not self.dataset.has_windows:
             return Cover(None)
         own = None if self.job.filters else self.window
-        # With filters, a day is still replaced as a whole: what an earlier run has published of it is gone.
-        if own == self.job.window or (own is None and isinstance(self.dataset.publish, Days)):
+        # With filters, a day is replaced as a whole. In production such a run is refused if the day has other rows.
+        if self.is_complete or (own is None and isinstance(self.dataset.publish, Days)):
             return Cover(own)
         path = self.place.layout(dataset).manifest(self.job.window)
         return with_earlier(own, self.store, path, self.place.environment)

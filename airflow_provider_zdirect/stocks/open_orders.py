@@ -8,7 +8,6 @@ a canceled one does not. The merchant's stock is one, so open pieces of all sale
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,12 +16,11 @@ import pyarrow as pa
 
 from airflow_provider_zdirect.datasets.arrow import INSTANT
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError, ZDirectDataError
+from airflow_provider_zdirect.publish.landed import landed_windows
 from airflow_provider_zdirect.publish.place import Place
 from airflow_provider_zdirect.publish.read import Table, query
 from airflow_provider_zdirect.stocks.feed import SkuMapping
 from airflow_provider_zdirect.stocks.wanted_levels import OpenPieces, Piece
-from airflow_provider_zdirect.storage.damaged import naming_damaged
-from airflow_provider_zdirect.storage.layout import named_window
 from airflow_provider_zdirect.windows import Window
 
 PARTNER, ZFS = "PartnerFulfilled", "ZalandoFulfilled"
@@ -116,10 +114,9 @@ def _open_pieces(place: Place, wanted: OrdersWanted, feed_time: datetime) -> pa.
 
 def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from: datetime) -> datetime:
     """The end of the last window of the orders that are wanted; all from ``needed_from`` on are there."""
-    windows = _windows(place, now)
     known_until = now
     for order_type in (PARTNER, ZFS) if wanted.include_zfs else (PARTNER,):
-        ours = sorted(window for window, types in windows if order_type in types)
+        ours = _windows(place, order_type, now)
         what = f"The {order_type} orders of merchant {place.merchant}"
         if not ours:
             raise ZDirectConfigurationError(
@@ -150,19 +147,11 @@ def _known_until(place: Place, wanted: OrdersWanted, now: datetime, needed_from:
     return known_until
 
 
-def _windows(place: Place, now: datetime) -> list[tuple[Window, tuple[str, ...]]]:
-    """The complete windows of this environment that hold orders of the last days, with the types of these orders."""
-    folder = f"_manifests/{place.layout('orders').merchant}"
-    found = place.store.files_below(folder)
-    ends = {path: window.end for path in found if (window := named_window(path, ".json"))}
-    since = min(max(ends.values(), default=now), now - COMPLETE)
-    windows = []
-    manifests = place.store.read_many([path for path, end in ends.items() if end >= since])
-    with naming_damaged(f"{place.store.full(folder)}/*.json"):
-        for manifest in map(json.loads, manifests):
-            filters = {name: value for name, value in manifest["filters"].items() if value}
-            # Filters by anything else leave some orders out.
-            if manifest["environment"] == place.environment and filters.keys() <= {"order_type"}:
-                window = Window(*(datetime.fromisoformat(manifest["window"][name]) for name in ("from", "to")))
-                windows.append((window, tuple(filters.values()) or (PARTNER, ZFS)))
-    return windows
+def _windows(place: Place, order_type: str, now: datetime) -> list[Window]:
+    """Where all orders of that type have landed in the last days, in order; at least the last window of all."""
+    windows: list[Window] = []
+    for window in landed_windows(place, "orders", {"order_type": order_type}):
+        if windows and window.end < now - COMPLETE:
+            break
+        windows.append(window)
+    return sorted(windows)

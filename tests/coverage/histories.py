@@ -21,6 +21,8 @@ from airflow_provider_zdirect.windows import Window
 MERCHANT = "01924c48-49bb-40c2-9c32-ab582e6db6f4"
 OTHER = "0a7bd8c1-0000-4fc0-8cd9-86e454e6dfa3"
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+EMULATED_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+"""When real runs begin."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -58,7 +60,7 @@ class Base:
         return path
 
     def run(self, dataset: str, window: Window, start: datetime | None, **facts: Any) -> dict[str, Any]:
-        """Write the manifest that a run of the window writes, with what earlier ones have covered; what it says.
+        """Write the manifest that a run of a window writes, with what earlier ones have covered; what it says.
 
         :param start: the run covers the window from there on; None: it has filters.
         """

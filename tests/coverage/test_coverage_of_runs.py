@@ -5,37 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from extraction import Extraction, hourly
 from histories import DAY, HOUR, Base
+from histories import EMULATED_NOW as NOW
 from killing import Killed
 
-from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.pipeline.run import Run
 from airflow_provider_zdirect.windows import Window
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SUNDAY = date(2026, 11, 22)
 ITEMS, ICM, LIQUIDATED = "returned_items", "intra_community_movements", "liquidated_items"
-ORDERS, PARTNERS = "orders", {"order_type": "PartnerFulfilled"}
+ORDERS, PARTNERS, ZALANDO = "orders", {"order_type": "PartnerFulfilled"}, {"order_type": "ZalandoFulfilled"}
 EDGE = Window(NOW - 100 * DAY - 3 * HOUR, NOW - 100 * DAY + 3 * HOUR)
 """An hour ago zDirect had all of it, now it has the second half."""
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(rate_limits=False, seed=7, now=NOW, empty_reports=0.0) as server:
-        yield server
-
-
-@pytest.fixture
-def runs(emulator: EmulatorServer, base: Base) -> Extraction:
-    emulator.reset()
-    return Extraction(emulator, base.root)
 
 
 def letters(base: Base, runs: Extraction, dataset: str, **options) -> str:
@@ -118,12 +106,23 @@ def answer_invalid(runs: Extraction, *order_ids: str) -> None:
     runs.fault("/orders", {"status": 200, "body": body}, times=1)
 
 
+def answer_liquidated(runs: Extraction, *records: dict[str, Any]) -> None:
+    """Let the next answer, a minute later, hold these records."""
+    runs.emulator.clock.advance(60)
+    runs.fault("/liquidated-items/", {"status": 200, "body": {"liquidated_items": records}}, times=1)
+
+
+def rejected_records(uri: str) -> list[dict[str, Any]]:
+    """Those in the file."""
+    lines = gzip.decompress(Path(uri.removeprefix("file://")).read_bytes()).splitlines()
+    return [json.loads(line)["record"] for line in lines]
+
+
 def rejected_orders(base: Base, runs: Extraction) -> tuple[int, list[str]]:
     """How many records the row names as rejected, and those in the file that it names."""
     row = base.row(ORDERS, NOW, merchants=(runs.merchant_id,), grace=0 * HOUR)
     (rejected,) = row.as_json(str(base.root))["rejected"]
-    lines = gzip.decompress(Path(rejected["uri"]).read_bytes()).splitlines()
-    return rejected["records"], [json.loads(line)["record"]["order_id"] for line in lines]
+    return rejected["records"], [record["order_id"] for record in rejected_records(rejected["uri"])]
 
 
 def test_a_window_that_has_landed_stays_landed_when_some_of_its_orders_are_fetched_again(base, runs):
@@ -134,7 +133,7 @@ def test_a_window_that_has_landed_stays_landed_when_some_of_its_orders_are_fetch
     manifest = runs.manifest(again)
     assert manifest["filters"] == PARTNERS
     assert manifest["covered"] == manifest["window"]
-    assert len(runs.published(ORDERS)) >= len(found)
+    assert len(runs.published(ORDERS)) == len(found)
     assert letters(base, runs, ORDERS) == "L"
     for part in ("order_items", "order_lines"):
         (path,) = runs.paths(f"_manifests/{part}")
@@ -190,6 +189,36 @@ def test_a_landed_day_of_which_one_purchase_order_is_fetched_again_is_missing(ba
     assert letters(base, runs, LIQUIDATED, environment="sandbox") == "L"
     runs.run(LIQUIDATED, day, filters={"purchase_order_number": "PO1"}, resume_key="one")
     assert letters(base, runs, LIQUIDATED, environment="sandbox") == "M"
+
+
+def test_in_production_a_run_for_one_purchase_order_is_refused_if_the_landed_day_has_others(base, runs):
+    day, one = Window.of_day(SUNDAY), {"purchase_order_number": "PO1"}
+    first, second, *_ = runs.emulator.truth(LIQUIDATED, runs.merchant_id, day.start, day.end)
+    answer_liquidated(runs, {**first, **one}, {**second, "purchase_order_number": "PO2"}, {"quantity": "many"})
+    whole = runs.run(LIQUIDATED, day, max_rejected=9)
+    answer_liquidated(runs, {**first, **one}, {**one, "quantity": "few"})
+    with pytest.raises(ZDirectConfigurationError, match="have other values too"):
+        runs.run(LIQUIDATED, day, filters=one, max_rejected=9, resume_key="one")
+    assert letters(base, runs, LIQUIDATED) == "R"
+    found = [record["quantity"] for record in rejected_records(whole.as_dict()["rejected_uri"])]
+    assert found == ["many", "few"]
+    answer_liquidated(runs, {**first, **one})
+    runs.run(LIQUIDATED, day, resume_key="all again")
+    assert (letters(base, runs, LIQUIDATED), runs.paths("_rejected")) == ("F", [])
+    answer_liquidated(runs, {**first, **one})
+    runs.run(LIQUIDATED, day, filters=one, resume_key="one again")
+    assert letters(base, runs, LIQUIDATED) == "M"
+
+
+def test_what_a_run_has_rejected_stays_when_other_orders_of_the_window_are_fetched(base, runs):
+    (window,) = hourly(NOW - HOUR, 1)
+    answer_invalid(runs, "a")
+    uri = runs.run(ORDERS, window, filters=PARTNERS, max_rejected=9).as_dict()["rejected_uri"]
+    runs.run(ORDERS, window, filters=ZALANDO, resume_key="Zalando's")
+    assert [record["order_id"] for record in rejected_records(uri)] == ["a"]
+    answer_invalid(runs, "b")
+    runs.run(ORDERS, window, max_rejected=9, resume_key="all")
+    assert rejected_orders(base, runs) == (1, ["b"])
 
 
 def test_what_a_complete_run_has_rejected_is_kept_until_the_next_complete_run(base, runs):

@@ -269,6 +269,11 @@ def test_a_merchant_that_had_windows_only_before_the_covered_days_is_not_named(b
     base.land("returned_items", window("09-10 05:00", "09-10 06:00"), OTHER)
     assert base.measure(days=30).others == {}
     assert base.measure(days=100).others == {OTHER: None}
+    first = at("10-24 00:00")
+    base.land("returned_items", Window(first - HOUR, first), OTHER)
+    assert base.measure(days=30).others == {}
+    base.land("returned_items", Window(first, first + HOUR), OTHER)
+    assert base.measure(days=30).others == {OTHER: None}
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Auckland", "America/New_York"])

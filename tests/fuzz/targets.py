@@ -67,7 +67,7 @@ from airflow_provider_zdirect.shipping_documents import results
 from airflow_provider_zdirect.shipping_documents.documents import INDEX
 from airflow_provider_zdirect.shipping_documents.job import DocumentsJob
 from airflow_provider_zdirect.stocks.feed import MAPPING_COLUMNS, FeedFiles, SkuMapping
-from airflow_provider_zdirect.stocks.open_orders import _windows
+from airflow_provider_zdirect.stocks.open_orders import PARTNER, _windows
 from airflow_provider_zdirect.stocks.sent_log import Batch
 from airflow_provider_zdirect.storage.checkpoint import Checkpoint
 from airflow_provider_zdirect.storage.damaged import naming_damaged
@@ -522,7 +522,7 @@ STORED: tuple[Callable[[Place, bytes], None], ...] = (
     _environment,
     _manifest("intra_community_movements", lambda place: landed_days(place, MONTH)),
     _manifest("orders", lambda place: known_until(place, NOON, timedelta(days=2))),
-    _manifest("orders", lambda place: _windows(place, NOON)),
+    _manifest("orders", lambda place: _windows(place, PARTNER, NOON)),
     _manifest("liquidated_items", lambda place: fetched_window(_job(place, "liquidated_items"))),
     _update_rows,
     _update_notes,

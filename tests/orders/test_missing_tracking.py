@@ -211,6 +211,21 @@ def test_orders_that_nobody_extracts_are_an_error_and_no_empty_list(shop: Shop) 
     shop.check(max_orders_age=timedelta(hours=8))
 
 
+def test_a_run_for_some_orders_neither_hides_nor_replaces_one_for_all(shop: Shop) -> None:
+    order_id, window = shop.order(30), Window(NOW - timedelta(days=20), NOW - timedelta(hours=5))
+    shop.extract(window.end)
+    for number, filters in enumerate([{"order_type": "ZalandoFulfilled"}, {"order_number": "1"}]):
+        shop.extraction.run("orders", window, filters=filters, resume_key=str(number))
+    latest = Window(window.end, NOW)
+    shop.extraction.run("orders", latest, filters={"order_number": "1"})
+    found = shop.check()
+    assert (set(missing(found)), found.known_until) == ({order_id}, window.end)
+    with pytest.raises(ZDirectDataError, match="known until 2026-11-20T07:00:00"):
+        shop.check(max_orders_age=timedelta(hours=4))
+    shop.extraction.run("orders", latest, filters={"order_type": "PartnerFulfilled"}, resume_key="the partner's")
+    assert shop.check().known_until == NOW
+
+
 # The query, against plain Python
 
 

@@ -207,7 +207,8 @@ class StockWorld:
         folder.mkdir(parents=True, exist_ok=True)
         span = {name: datetime.fromisoformat(at).isoformat() for name, at in (("from", start), ("to", end))}
         path = folder / f"{start}_{end}.json"
-        path.write_text(json.dumps({"window": span, "environment": environment, "filters": filters}))
+        facts = {"finished_at": span["to"], "rejected": 0, "rejected_file": None}
+        path.write_text(json.dumps({"window": span, "environment": environment, "filters": filters, **facts}))
         return path
 
     def write_orders(self, *orders: Mapping[str, Any], known_until: str = "20260310T075500Z") -> None:

@@ -143,6 +143,16 @@ def test_windows_of_other_orders_and_of_another_environment_say_nothing(world: S
     assert levels(world)[0] == 9
 
 
+def test_a_window_that_has_landed_counts_also_after_a_run_for_some_of_its_orders(world: StockWorld) -> None:
+    now = world.clock.now()
+    extraction, window = Extraction(world.emulator, world.root), Window(now - timedelta(days=8), now)
+    runs = ({}, {"order_number": "1"}, {"order_type": "ZalandoFulfilled"})
+    for number, filters in enumerate(runs):
+        extraction.run("orders", window, filters=filters, resume_key=str(number))
+        wanted = OrdersWanted(include_zfs=True)
+        assert open_orders(world.job().place, wanted, SkuMapping(), now, feed_time=now).known_until == now
+
+
 def test_orders_count_as_soon_as_they_are_to_be_subtracted_and_later_ones_win(world: StockWorld) -> None:
     world.write_orders(ONE, known_until="20260310T063000Z")
     world.run(world.job())

@@ -99,7 +99,7 @@ def test_killed_at_any_request_and_any_write_and_retried_the_end_is_the_same(
     assert len(undisturbed["results"]) == 4 + 6
     assert undisturbed["log"] == ["levels"]
     assert fate.moments > 25
-    for moment in range(every // 2 + 1, fate.moments + 1, every * sparse):
+    for moment in range(every // 2 + 1, fate.moments + 1, sparse if every == 1 else every):
         world = make()
         job = eventful(world)
         with pytest.raises(Killed):
