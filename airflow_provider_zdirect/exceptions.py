@@ -324,7 +324,7 @@ class ConcurrentRunError(ZDirectRetriableError):
 class ZDirectDataError(ZDirectError):
     """The answer is well-formed but wrong; a retry would get the same.
 
-    The task fails at once. Nothing that is in doubt was published.
+    The task fails at once. Nothing doubtful is published.
     """
 
 
@@ -332,7 +332,7 @@ class RejectedRecordsError(ZDirectDataError):
     """More invalid records than ``max_rejected`` allows.
 
     What to do: Read the file under ``_rejected/`` that the message names: each line has the reason and the record.
-    To publish the valid records anyway, raise ``max_rejected`` and clear the task.
+    To publish the valid records anyway, give the operator a higher ``max_rejected`` (in your copy of the DAG) and clear the task.
     """
 
 
