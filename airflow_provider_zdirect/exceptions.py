@@ -332,7 +332,8 @@ class RejectedRecordsError(ZDirectDataError):
     """More invalid records than ``max_rejected`` allows.
 
     What to do: Read the file under ``_rejected/`` that the message names: each line has the reason and the record.
-    To publish the valid records anyway, give the operator a higher ``max_rejected`` (in your copy of the DAG) and clear the task.
+    To publish the valid records anyway, give the operator a higher ``max_rejected`` (in your copy of the DAG) and clear
+    the task.
     """
 
 
