@@ -171,7 +171,7 @@ def _decoded(value: Any) -> Any:
     """The content of a text that holds JSON, None for one that does not; anything else as it is."""
     if not isinstance(value, str):
         return value
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return json.loads(value)
     return None
 

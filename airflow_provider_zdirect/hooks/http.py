@@ -91,10 +91,8 @@ class ZDirectHttpAsyncHook(_OnZDirect, HttpAsyncHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"retry_limit": 1, **kwargs})
-
-    async def aget_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """As :meth:`get_connection`."""
-        return await asyncio.to_thread(self.get_connection, conn_id)
+        # Some versions of HttpAsyncHook read the connection itself, past the hook; without one they take base_url.
+        self.http_conn_id = ""
 
     async def run(
         self,
@@ -116,6 +114,7 @@ class ZDirectHttpAsyncHook(_OnZDirect, HttpAsyncHook):
                 await answer.read()
                 return answer
         config = await asyncio.to_thread(self._zdirect.config)
+        self.base_url = config.address
         own = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
         send = partial(
             super().run,
