@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,14 @@ class NamedMapIndex:
             except Exception:
                 # Airflow tries it again when the task has ended.
                 log.debug("map_index_template cannot be rendered yet", exc_info=True)
+
+    elif not AIRFLOW_V_3_2_PLUS:
+
+        def pre_execute(self, context: Any) -> None:
+            super().pre_execute(context)  # type: ignore[misc]
+            # Airflow 3.0 and 3.1.0 would render the name with the task as it was before its arguments were rendered, and
+            # fail tasks of mapped groups.
+            context["task"] = self
 
 
 def _name(context: Any) -> None:
