@@ -28,8 +28,8 @@ class NamedMapIndex:
 
         def pre_execute(self, context: Any) -> None:
             super().pre_execute(context)  # type: ignore[misc]
-            # Airflow 3.0 and 3.1.0 would render the name with the task as it was before its arguments were rendered, and
-            # fail tasks of mapped groups.
+            # Airflow 3.0 and 3.1.0 would render the name with the task as it was before its arguments were rendered,
+            # and fail tasks of mapped groups.
             context["task"] = self
 
 
