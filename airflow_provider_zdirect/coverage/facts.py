@@ -45,7 +45,7 @@ class Facts:
 
     :param windows: those with a manifest, in the covered days or up to a day before or after.
     :param started: likewise those that were announced, and have no manifest.
-    :param first: the start of the earliest window of all; None: there is no window.
+    :param first: the start of the earliest window, or None if there is no window.
     :param is_covered: whether any window is in the covered days, with a manifest or without.
     """
 

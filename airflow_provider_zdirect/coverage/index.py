@@ -80,7 +80,7 @@ def index_path(layout: Layout) -> str:
 
 
 def read_index(store: ObjectStore, layout: Layout) -> dict[str, WindowFacts]:
-    """What the manifests said, by the label of the window; empty if there is no index, or it cannot be used."""
+    """The facts from the manifests, by the window's label; empty if there is no usable index."""
     data = store.read(index_path(layout))
     if data is None:
         return {}

@@ -51,7 +51,7 @@ def read_options(fs: AbstractFileSystem) -> dict[str, int]:
 
 
 def entries(fs: AbstractFileSystem, folder: str, *, detail: bool = True) -> list[Any]:
-    """What is directly in a folder, as the storage has it now; empty if there is no such folder.
+    """The entries of a folder, never from a cache; empty if the folder does not exist.
 
     :param detail: Details; False: only names, for which a disk has to look at fewer places.
     """
