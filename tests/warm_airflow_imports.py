@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from contextlib import suppress
 from importlib import import_module
@@ -53,8 +54,9 @@ for _name in (
 if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS:
     import structlog
 
-    # Errors of tasks as they are, and not broken into the lines of a frame.
+    # Errors of tasks as they are, and not broken into the lines of a frame. Its debug lines contain what it masks.
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[
             *structlog.get_config()["processors"][:-1],
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
