@@ -60,7 +60,7 @@ if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS:
         processors=[
             *structlog.get_config()["processors"][:-1],
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-        ]
+        ],
     )
 
 if AIRFLOW_V_3_0_PLUS:

@@ -52,15 +52,16 @@ def test_what_a_task_updates_by_default_is_known_at_parse(dags):
             assert inlets == here | everywhere, task.task_id
 
 
+WINDOW = {"from", "to", "max_rejected"}
 OWN_PARAMS = {
-    "zdirect_stock_movements": {"from", "to"},
-    "zdirect_backfill": {"from", "to", "dataset", "personal_data"},
+    "zdirect_stock_movements": WINDOW,
+    "zdirect_backfill": WINDOW | {"dataset", "personal_data"},
     "zdirect_compact": {"datasets", "older_than_days"},
     "zdirect_coverage": {"datasets", "since", "days", "warn_days", "grace_hours", "fail_on_gap", "notify_email"},
-    "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
-    "zdirect_icm_daily": {"from", "to", "path"},
-    "zdirect_cross_border_daily": {"from", "to", "path"},
-    "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number"},
+    "zdirect_orders": WINDOW | {"order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
+    "zdirect_icm_daily": WINDOW | {"path"},
+    "zdirect_cross_border_daily": WINDOW | {"path"},
+    "zdirect_liquidation": WINDOW | {"refetch_after_hours", "purchase_order_number"},
     "zdirect_inventory": {"eans", "changed_quantities"},
     "zdirect_reference_data": set(),
     "zdirect_shipping_notices": {"tours_by"},
