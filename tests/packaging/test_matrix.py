@@ -34,7 +34,7 @@ def test_the_outcomes_are_of_the_dependencies_and_the_version_of_today(outcomes)
         if outcome["result"] == "not run":
             assert outcome["why"]
             continue
-        assert outcome["of"] == MATRIX["fingerprint"](), f"{name} is stale: run make matrix"
+        assert outcome["of"] == MATRIX["fingerprint"](cells[name]), f"{name} is stale: run make matrix"
         assert outcome["provider"] == __version__, f"{name} is stale: run make matrix"
         assert outcome["airflow"] == cells[name].release.version
         assert outcome["python"].startswith(f"{cells[name].python}.")
@@ -67,7 +67,8 @@ def test_what_is_stale_is_not_written(tmp_path, monkeypatch):
     for name, value in (("OUTCOMES", tmp_path / "matrix.json"), ("PAGES", (tmp_path / "page.md",))):
         monkeypatch.setitem(MATRIX["save"].__globals__, name, value)
     (tmp_path / "page.md").write_text("before <!-- matrix -->old<!-- /matrix --> after")
-    now = {**PASSED, "of": MATRIX["fingerprint"]()}
+    (cell,) = MATRIX["cells_named"]("3.1/3.11/highest")
+    now = {**PASSED, "of": MATRIX["fingerprint"](cell)}
     MATRIX["save"]({"3.1/3.11/lowest": {**PASSED, "of": "another"}, "3.1/3.11/highest": now})
     assert json.loads((tmp_path / "matrix.json").read_text()) == {"3.1/3.11/highest": now}
     page = (tmp_path / "page.md").read_text()
