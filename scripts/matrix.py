@@ -156,7 +156,8 @@ def install(cell: Cell, python: str) -> None:
     :raises subprocess.CalledProcessError: if there is no such combination.
     """
     mark = cell.folder / "installed"
-    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = [(ROOT / "pyproject.toml").read_text(), str(cell.release), *BESIDES.get(cell.airflow, [])]
+    state = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
     if mark.exists() and mark.read_text() == state:
         return
     with _log(cell).open("w") as log:
