@@ -49,11 +49,12 @@ class Release:
 
 # The first release of each series, tried with the lower bounds of pyproject.toml, and the last one. The oldest are as
 # of the day of the HTTP provider 5.3.3. Of 3.0 there is only the last release, and 3.1
-# begins with 3.1.1: in the ones before, dag.test() does not run a task as a worker does.
+# begins with 3.1.2: the ones before do not start with the libraries of their day, or dag.test() does not run a task as
+# a worker does.
 RELEASES = {
     "2.11": (Release("2.11.0", "2025-08-10"), Release("2.11.2", "2026-03-20")),
     "3.0": (Release("3.0.6", "2025-09-05"),),
-    "3.1": (Release("3.1.1", "2025-11-05"), Release("3.1.8", "2026-03-20")),
+    "3.1": (Release("3.1.2", "2025-11-10"), Release("3.1.8", "2026-03-20")),
     "3.2": (Release("3.2.0", "2026-04-15"), Release("3.2.2", "2026-06-05")),
     "3.3": (Release("3.3.0", "2026-07-15"), Release("3.3.2", "2026-11-29")),
 }
