@@ -90,11 +90,12 @@ def window_params() -> dict[str, Param]:
             "data interval. Leave it empty in a backfill.",
             format="date-time",
         ),
-        # Of one run, so the environment has no default for it: scheduled runs tolerate nothing.
+        # Of one run, so the environment has no default for it: scheduled runs allow for none.
         "max_rejected": _count(
-            "Tolerated records",
-            "Invalid records that a window may have; all others are published. With more of them, the task fails and "
-            "publishes nothing. They are stored under _rejected/ in any case.",
+            "Invalid records allowed",
+            "How many invalid records a merchant's window may have. If it has more, the task fails and publishes "
+            "nothing of it; otherwise the valid ones are published. Invalid records are stored under _rejected/ either "
+            "way.",
         ),
     }
 

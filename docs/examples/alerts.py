@@ -11,7 +11,9 @@ from airflow_provider_zdirect.operators.retry import retry_arguments
 
 def post(context):
     task = context["task_instance"]
-    print(f"{task.dag_id}, {task.task_id}: {context['exception']}")  # or to where your team reads it
+    # There is no exception if the worker has died.
+    error = context.get("exception") or "its worker has stopped"
+    print(f"{task.dag_id}, {task.task_id}: {error}")  # or to where your team reads it
 
 
 with DAG(

@@ -18,7 +18,7 @@ from airflow_provider_zdirect.assets import (
     update_daily_asset,
     zdirect_asset,
 )
-from airflow_provider_zdirect.dag_support.params import ORDER_PERSONAL_DATA, ORDER_TYPE
+from airflow_provider_zdirect.dag_support.params import MAX_REJECTED, ORDER_PERSONAL_DATA, ORDER_TYPE
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
@@ -103,6 +103,18 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
     assert dags[dag_id].params["base_path"] == f"{airflow_home.HOME.as_uri()}/zdirect"
     assert dags[dag_id].params["merchant_ids"] is None
+
+
+@pytest.mark.parametrize("dag_id", [name for name, own in OWN_PARAMS.items() if own >= WINDOW])
+def test_every_task_of_a_window_takes_the_invalid_records_that_the_form_allows(dags, dag_id):
+    given = {task.task_id: getattr(task, "partial_kwargs", None) or vars(task) for task in dags[dag_id].tasks}
+    # The windows of the backfill come from its plan.
+    allowed = {
+        name: arguments.get("max_rejected")
+        for name, arguments in given.items()
+        if "window_from" in arguments or (dag_id, name) == ("zdirect_backfill", "extract")
+    }
+    assert set(allowed.values()) == {MAX_REJECTED}, allowed
 
 
 def test_a_run_of_orders_fails_if_any_of_its_tasks_does(dags):
