@@ -332,8 +332,8 @@ class RejectedRecordsError(ZDirectDataError):
     """More invalid records than ``max_rejected`` allows.
 
     What to do: Read the file under ``_rejected/`` that the message names: each line has the reason and the record.
-    To publish the valid records anyway, give the operator a higher ``max_rejected`` (in your copy of the DAG) and clear
-    the task.
+    To publish the valid records anyway, trigger the DAG with the same window (``from``, ``to``) and merchant, and a
+    higher ``max_rejected``; if it has no such parameter, give the operator a higher one and clear the task.
     """
 
 

@@ -10,6 +10,7 @@ from airflow_provider_zdirect.airflow_sdk import DAG, AirflowSkipException, get_
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MAX_REJECTED,
     MERCHANT_AND_DAY,
     PERSONAL_DATA,
     dataset_param,
@@ -69,6 +70,7 @@ with DAG(
         task_id="extract",
         dataset="{{ params.dataset }}",
         personal_data=PERSONAL_DATA,
+        max_rejected=MAX_REJECTED,
         base_path=BASE_PATH,
         conn_id=CONN_ID,
         map_index_template=MERCHANT_AND_DAY,

@@ -10,6 +10,7 @@ from airflow_provider_zdirect.airflow_sdk import DAG, task_group
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MAX_REJECTED,
     MERCHANT_AND_DAY,
     PURCHASE_ORDER_NUMBER,
     REFETCH_PASSES,
@@ -67,6 +68,7 @@ with DAG(
             merchant_id=merchant_id,
             window_from=WINDOW_FROM,
             window_to=WINDOW_TO,
+            max_rejected=MAX_REJECTED,
             filters={"purchase_order_number": PURCHASE_ORDER_NUMBER},
             base_path=BASE_PATH,
             conn_id=CONN_ID,
@@ -78,6 +80,7 @@ with DAG(
             merchant_id=merchant_id,
             window_from=WINDOW_FROM,
             window_to=WINDOW_TO,
+            max_rejected=MAX_REJECTED,
             passes=REFETCH_PASSES,
             purchase_order_number=PURCHASE_ORDER_NUMBER,
             base_path=BASE_PATH,

@@ -10,6 +10,7 @@ from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MAX_REJECTED,
     MERCHANT_AND_DAY,
     ORDER_PERSONAL_DATA,
     ORDER_TYPE,
@@ -59,7 +60,13 @@ with DAG(
     doc_md=DOC,
 ) as dag:
     place = {"base_path": BASE_PATH, "conn_id": CONN_ID, "map_index_template": "{{ task.merchant }}"}
-    window = {**place, "window_from": WINDOW_FROM, "window_to": WINDOW_TO, "map_index_template": MERCHANT_AND_DAY}
+    window = {
+        **place,
+        "window_from": WINDOW_FROM,
+        "window_to": WINDOW_TO,
+        "max_rejected": MAX_REJECTED,
+        "map_index_template": MERCHANT_AND_DAY,
+    }
     merchant_ids = merchants()
     orders = ZDirectExtractOperator.partial(
         task_id="orders",

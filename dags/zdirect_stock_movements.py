@@ -10,6 +10,7 @@ from airflow_provider_zdirect.airflow_sdk import DAG
 from airflow_provider_zdirect.dag_support.params import (
     BASE_PATH,
     CONN_ID,
+    MAX_REJECTED,
     MERCHANT_AND_DAY,
     WINDOW_FROM,
     WINDOW_TO,
@@ -53,6 +54,7 @@ with DAG(
             dataset=dataset,
             window_from=WINDOW_FROM,
             window_to=WINDOW_TO,
+            max_rejected=MAX_REJECTED,
             base_path=BASE_PATH,
             conn_id=CONN_ID,
             map_index_template=MERCHANT_AND_DAY,

@@ -18,12 +18,12 @@ Generated from the DAG files by `make docs`; do not edit.
 
 The provider comes with these DAGs. Copy what you need into your DAGs folder, and unpause it. Each works for every
 merchant of the connection, and shows its parameters as a form when you trigger it. `ZDIRECT_<PARAMETER>` in the
-environment of Airflow sets a default for all DAGs (`ZDIRECT_BASE_PATH=s3://my-bucket/zdirect`); windows, months,
-datasets and paths have none.
+environment of Airflow sets a default for all DAGs (`ZDIRECT_BASE_PATH=s3://my-bucket/zdirect`); windows with
+their `max_rejected`, months, datasets and paths have none.
 [Parameters](parameters.md) describes lists, durations and the rules for backfills.
 
 """
-WINDOW = ("from", "to")
+WINDOW = ("from", "to", "max_rejected")
 PLACE = ("conn_id", "base_path", "merchant_ids")
 MORE = {
     "zdirect_backfill": "[Backfill](backfill.md)",
@@ -57,7 +57,7 @@ def dags() -> str:
         "",
         *_table((name, shared.get_param(name)) for name in PLACE),
         "",
-        "The DAGs that fetch windows also have these; both empty means the data interval of the run:",
+        "The DAGs that fetch windows also have these; with `from` and `to` empty, a run fetches its data interval:",
         "",
         *_table((name, shared.get_param(name)) for name in WINDOW),
         "",
@@ -72,7 +72,8 @@ def _section(dag: Any) -> Iterator[str]:
     yield from ("| | |", "|---|---|", f"| schedule | {_schedule(dag)} |")
     yield f"| runs at once | {dag.max_active_runs} |"
     yield from (f"| tasks | {', '.join(f'`{task}`' for task in dag.task_ids)} |", "")
-    own = [(name, dag.params.get_param(name)) for name in dag.params if name not in (*PLACE, *WINDOW)]
+    shared = (*PLACE, *WINDOW) if "from" in dag.params else PLACE
+    own = [(name, dag.params.get_param(name)) for name in dag.params if name not in shared]
     if own:
         yield from (*_table(own), "")
     if "from" in dag.params:

@@ -54,12 +54,10 @@ the UTC date of the record's own time, or the requested date where zDirect is re
   control characters are kept. The manifest, the log and XCom count such records as `repaired`. Text that identifies a
   record or what it belongs to is not repaired.
 * A record that still cannot be read (invalid JSON such as `NaN`, numbers out of range, a damaged field name, a
-  missing key) goes to `<base_path>/_rejected/...` with the reason. More than `max_rejected` of them (default 0)
+  missing key) is [stored with the reason](rejected.md). More than `max_rejected` of them (default 0)
   fail the task, and nothing of the window is published. Up to so many are counted in the manifest, the log and XCom,
   and all others are published. An order is rejected together with any item or line that cannot be decoded. If a
   record has a field twice, the last one counts.
-* Each line of a file under `_rejected/` has `reason` and `record`, the record as it arrived. If the record is not
-  valid JSON, `record` is its text, and `base64` has its bytes if they are not UTF-8.
 * An answer that breaks off, or in which the end of a record is uncertain (an unescaped quote, a missing bracket), is
   malformed as a whole: it is fetched again, and nothing of it is published.
 

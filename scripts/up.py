@@ -15,7 +15,7 @@ from sessions import StartError
 def main() -> int:
     airflow = LocalAirflow(PROJECT / ".up")
     try:
-        print("Starting the emulator and Airflow ...", flush=True)
+        print("Starting the emulator and Airflow (a minute or two) ...", flush=True)
         with airflow.running():
             airflow.start_scheduling()
             print(

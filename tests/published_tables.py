@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stocks.stock_world import StockWorld, ean, stock_emulator
 from airflow_provider_zdirect.datasets.publication import History
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
+from airflow_provider_zdirect.exceptions import RejectedRecordsError
 from airflow_provider_zdirect.inbound.item_set_sync import sync_item_sets
 from airflow_provider_zdirect.inbound.notices import ShippingNotices
 from airflow_provider_zdirect.inbound.reconciliation import open_advices, reconcile_merchant
@@ -88,6 +90,10 @@ def _publish_datasets(emulator: EmulatorServer, root: Path) -> None:
                 runs.observe(name, merchant_id=merchant_id, since=NOW - timedelta(hours=3))
             elif name != "tours":
                 runs.observe(name, merchant_id=merchant_id)
+    emulator.set_options(bad_records=1.0)
+    with suppress(RejectedRecordsError):
+        runs.run("received_items", Window.of_day(DAY - timedelta(days=1)), merchant_id=merchants[0])
+    emulator.set_options(bad_records=0.0)
 
 
 def _publish_inbound(emulator: EmulatorServer, root: Path) -> None:

@@ -3,7 +3,7 @@
 
 What is chosen in the form applies to that run. The default of a parameter ``name`` comes from the environment variable
 ``ZDIRECT_<NAME>`` (``ZDIRECT_BASE_PATH``, ``ZDIRECT_MERCHANT_IDS``, ``ZDIRECT_GRACE_HOURS``, ...), where it is set; not
-that of a window, a month, a dataset or a path, which belong to one run.
+that of a window and its ``max_rejected``, a month, a dataset or a path, which belong to one run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ MOST_HOURS = 10 * 365 * 24
 
 WINDOW_FROM = "{{ params['from'] or '' }}"
 WINDOW_TO = "{{ params['to'] or '' }}"
+MAX_REJECTED = "{{ params.max_rejected }}"
 CONN_ID = "{{ params.conn_id }}"
 BASE_PATH = "{{ params.base_path }}"
 MERCHANT_AND_DAY = "{{ task.merchant }} {{ (task.window_from or data_interval_start | ts)[:10] }}"
@@ -72,7 +73,9 @@ def place_params() -> dict[str, Param]:
 
 
 def window_params() -> dict[str, Param]:
-    """``from`` and ``to``: the window of a run that is triggered by hand; both empty mean the run's data interval."""
+    """``from`` and ``to``, the window of a run that is triggered by hand (both empty mean the run's data interval), and
+    ``max_rejected``, how many invalid records it may have.
+    """
     return {
         "from": _text(
             "From",
@@ -86,6 +89,13 @@ def window_params() -> dict[str, Param]:
             "First instant after the window, such as 2026-11-13T00:00:00Z for the 12th. Empty: the end of the run's "
             "data interval. Leave it empty in a backfill.",
             format="date-time",
+        ),
+        # Of one run, so the environment has no default for it: scheduled runs allow for none.
+        "max_rejected": _count(
+            "Invalid records allowed",
+            "How many invalid records a merchant's window may have. If it has more, the task fails and publishes "
+            "nothing of it; otherwise the valid ones are published. Invalid records are stored under _rejected/ either "
+            "way.",
         ),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_zdirect.airflow_sdk import AirflowSkipException, get_current_context, task, task_group
 from airflow_provider_zdirect.assets import daily_asset, place_of, update_daily_asset
 from airflow_provider_zdirect.clock import SystemClock
-from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, MERCHANT_AND_DAY, PATH
+from airflow_provider_zdirect.dag_support.params import BASE_PATH, CONN_ID, MAX_REJECTED, MERCHANT_AND_DAY, PATH
 from airflow_provider_zdirect.dag_support.run_params import (
     changed_places,
     check_params,
@@ -127,6 +127,7 @@ def daily_reports(dataset: str) -> None:
             merchant_id=merchant_id,
             window_from=window_from,
             window_to=window_to,
+            max_rejected=MAX_REJECTED,
             path=PATH,
             base_path=BASE_PATH,
             conn_id=CONN_ID,

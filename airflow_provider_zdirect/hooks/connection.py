@@ -23,7 +23,11 @@ from airflow_provider_zdirect.datasets.personal_data import SHORTEST_KEY
 from airflow_provider_zdirect.exceptions import ZDirectConfigurationError
 from airflow_provider_zdirect.hooks import metrics
 from airflow_provider_zdirect.hooks.connection_form import CONNECTION_TYPE, EXTRA_FIELDS, PERSONAL_DATA_SECRET
-from airflow_provider_zdirect.hooks.shared_variables import AirflowVariables, AirflowVariableTokenStore
+from airflow_provider_zdirect.hooks.shared_variables import (
+    AirflowVariables,
+    AirflowVariableTokenStore,
+    MaskedTokenStore,
+)
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -123,7 +127,7 @@ def shared_client(config: ClientConfig, *, share_access: bool = True, **parts: A
     :param parts: other arguments of the client.
     """
     if not share_access:
-        return ZDirectClient(config, listener=metrics.count, **parts)
+        return ZDirectClient(config, tokens=MaskedTokenStore(), listener=metrics.count, **parts)
     everybody = None
     if config.rate_share is None:
         everybody = SharedPaces(AirflowVariables("When zDirect may be asked next. Safe to delete."), SystemClock())
@@ -135,9 +139,7 @@ def shared_client(config: ClientConfig, *, share_access: bool = True, **parts: A
 async def access_token_of(client: ZDirectClient, refused: str | None) -> str:
     """The client's access token, masked in logs; the client is closed."""
     async with client:
-        token = await client.access_token(refused=refused)
-    await asyncio.to_thread(mask_secret, token)
-    return token
+        return await client.access_token(refused=refused)
 
 
 def read_settings(conn_id: str, connection: Any) -> ConnectionSettings:

@@ -56,8 +56,16 @@ class AirflowVariables:
         await _in_time(what, lambda: _variables().set(name, text, self._description))
 
 
+class MaskedTokenStore(MemoryTokenStore):
+    """Shares a token within one client, masked in logs."""
+
+    async def save(self, token: Token) -> None:
+        await asyncio.to_thread(mask_secret, token.access_token)
+        await super().save(token)
+
+
 class AirflowVariableTokenStore:
-    """Shares a token through an Airflow Variable, sealed under the client secret.
+    """Shares a token through an Airflow Variable, sealed under the client secret; masked in logs.
 
     On one host a file lock makes tasks that start together ask once. Hosts that start together keep to the rate limit
     of token requests, and look for the token of another one meanwhile. Where no Variable can be read or written (a

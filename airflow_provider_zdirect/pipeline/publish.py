@@ -64,7 +64,7 @@ def _publish_rejected(run: Run) -> str | None:
         raise RejectedRecordsError(
             f"{run.job.what}: {counted(count, 'invalid record')}, and max_rejected is {most}; nothing was published. "
             f"Reasons: {' | '.join(list(reasons)[:REASONS_NAMED])}.",
-            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records anyway, raise max_rejected "
-            "and clear the task.",
+            remedy=f"Look at {run.place.uri_of(path)}; to publish the valid records anyway, run it again "
+            "with a higher max_rejected.",
         )
     return path

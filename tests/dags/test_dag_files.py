@@ -18,7 +18,7 @@ from airflow_provider_zdirect.assets import (
     update_daily_asset,
     zdirect_asset,
 )
-from airflow_provider_zdirect.dag_support.params import ORDER_PERSONAL_DATA, ORDER_TYPE
+from airflow_provider_zdirect.dag_support.params import MAX_REJECTED, ORDER_PERSONAL_DATA, ORDER_TYPE
 from airflow_provider_zdirect.datasets.table import DATASETS
 from airflow_provider_zdirect.reports.calendar import EMPTY_IS_CERTAIN_AFTER, DueCalendar
 
@@ -52,15 +52,16 @@ def test_what_a_task_updates_by_default_is_known_at_parse(dags):
             assert inlets == here | everywhere, task.task_id
 
 
+WINDOW = {"from", "to", "max_rejected"}
 OWN_PARAMS = {
-    "zdirect_stock_movements": {"from", "to"},
-    "zdirect_backfill": {"from", "to", "dataset", "personal_data"},
+    "zdirect_stock_movements": WINDOW,
+    "zdirect_backfill": WINDOW | {"dataset", "personal_data"},
     "zdirect_compact": {"datasets", "older_than_days"},
     "zdirect_coverage": {"datasets", "since", "days", "warn_days", "grace_hours", "fail_on_gap", "notify_email"},
-    "zdirect_orders": {"from", "to", "order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
-    "zdirect_icm_daily": {"from", "to", "path"},
-    "zdirect_cross_border_daily": {"from", "to", "path"},
-    "zdirect_liquidation": {"from", "to", "refetch_after_hours", "purchase_order_number"},
+    "zdirect_orders": WINDOW | {"order_type", "level", "personal_data", "shipping_documents", "erase_customers"},
+    "zdirect_icm_daily": WINDOW | {"path"},
+    "zdirect_cross_border_daily": WINDOW | {"path"},
+    "zdirect_liquidation": WINDOW | {"refetch_after_hours", "purchase_order_number"},
     "zdirect_inventory": {"eans", "changed_quantities"},
     "zdirect_reference_data": set(),
     "zdirect_shipping_notices": {"tours_by"},
@@ -102,6 +103,18 @@ def test_every_parameter_is_described_in_the_form(dags, dag_id):
     assert dags[dag_id].params["conn_id"] == "zdirect_default"
     assert dags[dag_id].params["base_path"] == f"{airflow_home.HOME.as_uri()}/zdirect"
     assert dags[dag_id].params["merchant_ids"] is None
+
+
+@pytest.mark.parametrize("dag_id", [name for name, own in OWN_PARAMS.items() if own >= WINDOW])
+def test_every_task_of_a_window_takes_the_invalid_records_that_the_form_allows(dags, dag_id):
+    given = {task.task_id: getattr(task, "partial_kwargs", None) or vars(task) for task in dags[dag_id].tasks}
+    # The windows of the backfill come from its plan.
+    allowed = {
+        name: arguments.get("max_rejected")
+        for name, arguments in given.items()
+        if "window_from" in arguments or (dag_id, name) == ("zdirect_backfill", "extract")
+    }
+    assert set(allowed.values()) == {MAX_REJECTED}, allowed
 
 
 def test_a_run_of_orders_fails_if_any_of_its_tasks_does(dags):

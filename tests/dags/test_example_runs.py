@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_the_example_of_movements_finds_its_report_and_publishes_it(
     outcome = run_example("intrastat", "movements", day + timedelta(hours=36))
     assert outcome.state == "success", outcome.log[-3000:]
     assert list(tmp_path.glob("intra_community_movements/**/*.parquet"))
+
+
+def test_the_example_of_alerts_calls_back_with_an_error_that_says_what_happened(
+    run_example: Any, hour: datetime, emulator: EmulatorServer
+) -> None:
+    emulator.set_options(bad_records=1.0)
+    outcome = run_example("alerts", "watched_returns", hour + timedelta(minutes=90))
+    assert outcome.state == "failed"
+    (said,) = re.findall(r"watched_returns, returned_items: (.*)", outcome.log)
+    assert said.startswith("returned_items")
+    assert "max_rejected is 0; nothing was published" in said
 
 
 @pytest.mark.parametrize(

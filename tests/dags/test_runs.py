@@ -72,6 +72,24 @@ def test_backfill_by_hand_maps_over_days_and_merchants(run_dag, hour, emulator, 
         assert rows
 
 
+@pytest.mark.newest_airflow
+def test_invalid_records_that_the_form_tolerates_keep_no_others_from_being_published(
+    run_dag, hour, emulator, published
+):
+    emulator.set_options(bad_records=0.2)
+    merchant = emulator.merchant_ids[0]
+    window = {"from": hour.isoformat(), "to": (hour + HOUR).isoformat(), "merchant_ids": [merchant]}
+    truth = emulator.truth("received_items", merchant, hour, hour + HOUR)
+    bad = sum("_bad" in record for record in truth)
+    states = [
+        run_dag("zdirect_backfill", hour + tried * HOUR, dataset="received_items", max_rejected=most, **window).state
+        for tried, most in enumerate((bad - 1, bad))
+    ]
+    assert bad
+    assert states == ["failed", "success"]
+    assert len(published("received_items", merchant)) == len(truth) - bad
+
+
 @pytest.mark.exhaustive
 def test_backfill_without_a_window_takes_the_day_of_the_run(run_dag, hour, emulator, published, truth):
     merchant = emulator.merchant_ids[0]

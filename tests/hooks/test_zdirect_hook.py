@@ -93,6 +93,14 @@ def test_secrets_and_token_are_masked_in_logs(connect, emulator):
     assert redact(f"a {token} b demo-secret c key-of-all-hashes") == "a *** b *** c ***"
 
 
+def test_a_token_that_is_not_shared_is_masked_as_well(connect, emulator):
+    connect(extra={"share_access": False})
+    before = set(emulator.state.tokens._expires_at)
+    assert ZDirectHook().test_connection()[0]
+    (token,) = emulator.state.tokens._expires_at.keys() - before
+    assert redact(f"a {token} b") == "a *** b"
+
+
 def test_secrets_of_a_connection_that_cannot_be_used_are_masked_as_well(connect):
     connect(password="another-secret", extra={"personal_data_secret": "another-key ", "timeout": "soon"})
     assert not ZDirectHook().test_connection()[0]

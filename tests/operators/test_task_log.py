@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from all_tasks import TASKS
+from code_blocks import blocks
 from emulated_time import replace_system_clock
 from own_emulator import connection_to, own_emulator
 
@@ -95,3 +96,19 @@ def test_every_log_begins_with_what_it_is_about_and_ends_with_where_the_files_ar
         assert max(map(len, progress), default=0) <= LONGEST, progress
         done.add(name)
     assert done == set(tasks)
+
+
+def test_the_page_about_logs_shows_one_as_it_is(emulator, context, tmp_path, caplog, capsys):
+    task = {each.__name__: each for each in TASKS}["ZDirectExtractOperator"](
+        task_id="task", dataset="returned_items", merchant_id="shop-de", base_path=tmp_path.as_uri(), **HOUR
+    )
+    with caplog.at_level("INFO"):
+        task.execute(context)
+    # Airflow 3 writes the lines of the task itself to standard output.
+    logged = caplog.text + capsys.readouterr().out
+    (shown,) = blocks("text", "task-links.md")
+    lines = shown.text.replace("s3://my-bucket/zdirect", tmp_path.as_uri()).splitlines()
+    assert [line for line in lines if line not in logged] == []
+    assert [word for word in ("base path", "planned", "rejected", "Published files", "Manifest") if word in logged] == [
+        word for word in ("base path", "planned", "rejected", "Published files", "Manifest") if word in shown.text
+    ]

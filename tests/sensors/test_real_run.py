@@ -11,7 +11,7 @@ import real_time
 from own_emulator import connection_to, own_emulator
 from warm_airflow import run_file, run_forked
 
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 DAGS = Path(__file__).parent / "dags"
 DATASET = "intra_community_movements"
@@ -29,8 +29,8 @@ def test_mapped_sensors_wait_in_their_triggers_find_the_report_and_are_shown_und
     state, tasks = json.loads(done.stdout.rpartition("\nreport: ")[2])
     assert state == "success", log[-5000:]
     found = {"dataset": DATASET, "report_date": f"{due - timedelta(days=1):%Y-%m-%d}", "why": "movements"}
-    # Airflow 3.0 stores the name of a task when it is deferred or has ended.
-    names = [None] * len(merchants) if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS else merchants
+    # Airflow 3.0 and 3.1 store the name of a task when it is deferred or has ended.
+    names = [None] * len(merchants) if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_2_PLUS else merchants
     assert tasks == [
         *(["group.named", index, name] for index, name in enumerate(names)),
         *(["named", index, name] for index, name in enumerate(names)),
