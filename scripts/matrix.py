@@ -69,7 +69,7 @@ BESIDES = {
     "3.0": ["apache-airflow-providers-fab", "apache-airflow-providers-amazon>=9.6"],
     "3.1": ["apache-airflow-providers-fab; python_version<'3.13'", "apache-airflow-providers-amazon>=9.13"],
     "3.2": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
-    "3.3": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.10", "pydantic>=2.12"],
+    "3.3": ["apache-airflow-providers-amazon>=9.13", "apache-airflow-providers-openlineage>=2.16", "pydantic>=2.12"],
 }
 
 FAST = "not exhaustive and not certification and not distributed"
