@@ -73,6 +73,7 @@ BESIDES = {
 }
 
 FAST = "not exhaustive and not certification and not distributed"
+
 # What meets Airflow, and the models and rows of every dataset.
 SELECTION = [
     "tests/hooks",
