@@ -34,10 +34,10 @@ with DAG("waits", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as
         task_id="ready",
         dataset="intra_community_movements",
         not_before=DUE.strftime("%H:%M:%S"),
-        report_date="{{ params.report_date }}",
         deferrable=True,
         params={"report_date": (DUE.date() - timedelta(days=1)).isoformat()},
-    ).expand(merchant_id=MERCHANTS)
+        # Airflow 3.1 before 3.1.7 takes what partial() gets for a time, if its name ends with _date.
+    ).expand_kwargs([{"merchant_id": merchant, "report_date": "{{ params.report_date }}"} for merchant in MERCHANTS])
     common = {"dataset": "intra_community_movements", "map_index_template": "{{ task.merchant_id }}"}
 
     @task_group
