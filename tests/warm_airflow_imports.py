@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -64,10 +65,13 @@ if AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS:
     )
 
 if AIRFLOW_V_3_0_PLUS:
-    from airflow.sdk.execution_time.supervisor import in_process_api_server
+    from airflow.sdk.execution_time import supervisor
+
+    # Airflow before 3.3 builds the API anew for every task, which takes seconds.
+    supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
 
     async def _ask() -> None:
-        transport = in_process_api_server().atransport
+        transport = supervisor.in_process_api_server().atransport
         async with httpx.AsyncClient(transport=transport, base_url="http://in-process.invalid") as client:
             assert (await client.get("/nothing")).status_code == 404
 

@@ -12,7 +12,7 @@ import airflow_home
 import pytest
 import real_time
 
-from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_2_PLUS
+from airflow_provider_zdirect.airflow_sdk import AIRFLOW_V_3_3_PLUS
 from airflow_provider_zdirect.emulator.server import EmulatorServer
 
 pytestmark = pytest.mark.newest_airflow
@@ -62,7 +62,7 @@ def test_the_example_of_movements_finds_its_report_and_publishes_it(
     assert list(tmp_path.glob("intra_community_movements/**/*.parquet"))
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_2_PLUS, reason="dag.test() calls back without the exception, unlike a worker")
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="dag.test() calls back without the exception, unlike a worker")
 def test_the_example_of_alerts_calls_back_with_an_error_that_says_what_happened(
     run_example: Any, hour: datetime, emulator: EmulatorServer
 ) -> None:
