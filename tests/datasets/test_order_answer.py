@@ -290,7 +290,7 @@ def test_damaged_links_do_not_stop_the_orders() -> None:
     assert published(page) == [[ORDER], [ITEM], [LINE]]
 
 
-@pytest.mark.parametrize("damage", [b"NaN", rb'"\x41"', b"[" * 5000 + b"]" * 5000, b"5"])
+@pytest.mark.parametrize("damage", [b"NaN", rb'"\x41"', b"[" * 100_000 + b"]" * 100_000, b"5"])
 @pytest.mark.parametrize("by_reference", [True, False])
 @pytest.mark.parametrize("level", range(3))
 def test_half_an_order_is_none_if_a_resource_cannot_be_decoded(level: int, damage: bytes, by_reference: bool) -> None:

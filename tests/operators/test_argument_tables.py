@@ -133,9 +133,10 @@ def test_every_task_is_looked_at():
 def test_signature_docstring_template_fields_and_table_say_the_same(task):
     of_signature = parameters(task)
     assert set(task.template_fields) == set(task.arguments) == set(of_signature) - AIRFLOWS_OWN - NOT_TEMPLATES
-    described = re.findall(r"^    :param (\w+):", task.__doc__, re.MULTILINE)
+    text = inspect.cleandoc(task.__doc__)
+    described = re.findall(r"^:param (\w+):", text, re.MULTILINE)
     assert sorted(described) == sorted(set(of_signature) - AIRFLOWS_OWN)
-    assert re.search(r"^    :returns: .*^    :raises ZDirectConfigurationError: at parse", task.__doc__, re.M | re.S)
+    assert re.search(r"^:returns: .*^:raises ZDirectConfigurationError: at parse", text, re.M | re.S)
     for name, argument in task.arguments.items():
         default = of_signature[name].default
         if default is inspect.Parameter.empty:
