@@ -6,6 +6,7 @@ it does not do again is import Airflow and build its API, which takes several ti
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import runpy
@@ -17,6 +18,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 _FORKSERVER = multiprocessing.get_context("forkserver")
+# Before Python looks after its resources: 3.12 may wait for ever for what the server holds.
+atexit.register(forkserver._forkserver._stop)
 
 
 @dataclass(frozen=True)
