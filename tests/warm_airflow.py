@@ -6,7 +6,6 @@ it does not do again is import Airflow and build its API, which takes several ti
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import runpy
@@ -17,9 +16,9 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
 
+import psutil
+
 _FORKSERVER = multiprocessing.get_context("forkserver")
-# Before Python looks after its resources: 3.12 may wait for ever for what the server holds.
-atexit.register(forkserver._forkserver._stop)
 
 
 @dataclass(frozen=True)
@@ -94,5 +93,8 @@ def _run(
     target(*arguments)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Old versions of the OpenLineage provider leave a pool of processes, for which this one would wait forever.
+    # Old versions of the OpenLineage provider leave a pool of processes, for which this one would wait forever; and so
+    # would, on Python 3.12, the process of the tests.
+    for left in psutil.Process().children(recursive=True):
+        left.kill()
     os._exit(0)
