@@ -126,7 +126,7 @@ CELLS = [
 
 
 def fingerprint(cell: Cell) -> str:
-    """Of what a cell's outcome is true of: the provider's dependencies, and the release of Airflow.
+    """Of what a cell's outcome is true of: the provider's dependencies, the release of Airflow, and what is beside it.
 
     Another one means that the outcome is stale.
     """
@@ -134,7 +134,8 @@ def fingerprint(cell: Cell) -> str:
     facts = [
         project["requires-python"],
         sorted(project["dependencies"]),
-        cell.release.version,
+        str(cell.release),
+        BESIDES.get(cell.airflow, []),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

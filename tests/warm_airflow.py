@@ -95,6 +95,9 @@ def _run(
     sys.stderr.flush()
     # Old versions of the OpenLineage provider leave a pool of processes, for which this one would wait forever; and so
     # would, on Python 3.12, the process of the tests.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for said in (1, 2):
+        os.dup2(nowhere, said)
     for left in psutil.Process().children(recursive=True):
         left.kill()
     os._exit(0)
