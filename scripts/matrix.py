@@ -48,9 +48,8 @@ class Release:
 
 
 # The first release of each series, tried with the lower bounds of pyproject.toml, and the last one. The oldest are as
-# of the day of the HTTP provider 5.3.3. Of 3.0 there is only the last release, and 3.1
-# begins with 3.1.2: the ones before do not start with the libraries of their day, or dag.test() does not run a task as
-# a worker does.
+# of the day of the HTTP provider 5.3.3. Of 3.0 there is only the last release, and 3.1 begins with 3.1.2: the ones
+# before do not start with the libraries of their day, or dag.test() does not run a task as a worker does.
 RELEASES = {
     "2.11": (Release("2.11.0", "2025-08-10"), Release("2.11.2", "2026-03-20")),
     "3.0": (Release("3.0.6", "2025-09-05"),),
@@ -109,6 +108,11 @@ class Cell:
         return RELEASES[self.airflow][0 if self.resolution == "lowest" else -1]
 
     @property
+    def surroundings(self) -> list[Any]:
+        """What is installed besides the provider's own dependencies."""
+        return [str(self.release), BESIDES.get(self.airflow, [])]
+
+    @property
     def folder(self) -> Path:
         return ENVIRONMENTS / self.name.replace("/", "-")
 
@@ -134,8 +138,7 @@ def fingerprint(cell: Cell) -> str:
     facts = [
         project["requires-python"],
         sorted(project["dependencies"]),
-        str(cell.release),
-        BESIDES.get(cell.airflow, []),
+        *cell.surroundings,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -160,7 +163,7 @@ def install(cell: Cell, python: str) -> None:
     :raises subprocess.CalledProcessError: if there is no such combination.
     """
     mark = cell.folder / "installed"
-    wanted = [(ROOT / "pyproject.toml").read_text(), str(cell.release), *BESIDES.get(cell.airflow, [])]
+    wanted = [(ROOT / "pyproject.toml").read_text(), *cell.surroundings]
     state = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
     if mark.exists() and mark.read_text() == state:
         return

@@ -11,7 +11,7 @@ from airflow_provider_zdirect.operators.retry import retry_arguments
 
 def post(context):
     task = context["task_instance"]
-    # There is no exception if the worker has died.
+    # The context has no exception if the worker died.
     error = context.get("exception") or "its worker has stopped"
     print(f"{task.dag_id}, {task.task_id}: {error}")  # or to where your team reads it
 

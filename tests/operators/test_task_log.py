@@ -109,6 +109,5 @@ def test_the_page_about_logs_shows_one_as_it_is(emulator, context, tmp_path, cap
     (shown,) = blocks("text", "task-links.md")
     lines = shown.text.replace("s3://my-bucket/zdirect", tmp_path.as_uri()).splitlines()
     assert [line for line in lines if line not in logged] == []
-    assert [word for word in ("base path", "planned", "rejected", "Published files", "Manifest") if word in logged] == [
-        word for word in ("base path", "planned", "rejected", "Published files", "Manifest") if word in shown.text
-    ]
+    words = ("base path", "planned", "rejected", "Published files", "Manifest")
+    assert [word for word in words if word in logged] == [word for word in words if word in shown.text]
