@@ -151,11 +151,12 @@ def moment() -> datetime:
 
 @pytest.fixture
 def month(emulator, tmp_path) -> str:
-    """A month that is over, landed for the first merchant."""
-    first = (TODAY.replace(day=1) - DAY).replace(day=1)
+    """A month, landed for the first merchant; it has been over for a week, so its empty reports are certain, too."""
+    end = (TODAY - 7 * DAY).replace(day=1)
+    first = (end - DAY).replace(day=1)
     # This client's clock does not wait; the emulator's limits are by real time.
     emulator.set_options(rate_limits=False)
-    Extraction(emulator, tmp_path).run(ICM, Window(first, TODAY.replace(day=1)))
+    Extraction(emulator, tmp_path).run(ICM, Window(first, end))
     return f"{first:%Y-%m}"
 
 
