@@ -8,8 +8,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def time_limit(seconds: int, error: BaseException) -> Iterator[None]:
-    """Raise ``error`` inside, after so many seconds; in the main thread only."""
+def time_limit(seconds: float, error: BaseException) -> Iterator[None]:
+    """Raise ``error`` inside, after so many seconds; in the main thread only.
+
+    And again after as many, if it is still inside then: asyncio logs what a callback raises, and goes on.
+    """
 
     ended = False
 
@@ -19,7 +22,7 @@ def time_limit(seconds: int, error: BaseException) -> Iterator[None]:
         raise error
 
     former = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         yield
     except BaseException as other:
@@ -28,5 +31,5 @@ def time_limit(seconds: int, error: BaseException) -> Iterator[None]:
             raise error from other
         raise
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
