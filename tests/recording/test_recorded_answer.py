@@ -134,7 +134,7 @@ def test_nothing_that_is_planted_in_every_field_is_recorded(name: str, reads: di
     status = data.draw(st.sampled_from([200, 200, 400, 500]), label="status")
     hostile = json.dumps(replaced(content, planted)).encode()
     written = json.dumps(record_of(name, reads[name], hostile, status), ensure_ascii=False)
-    hidden = ("plänted", "PLANTED", "8e0a1f6e", "9780815", "8150471", "2031-", "18:15", "example.com")
+    hidden = ("plänted", "PLANTED", "8e0a1f6e", "97808", "815047", "2031-", "18:15", "example.com")
     assert not [each for each in hidden if each in written]
 
 
